@@ -1,0 +1,26 @@
+# Every recipe uses relative paths and `python -m`, so that blanks in this folder's path do no harm.
+PYTHON := .venv/bin/python
+
+.PHONY: run test lint format
+
+# Start everything on this machine; Ctrl-C stops it.
+run:
+	@mlops/onebox/install.sh run
+	@exec $(PYTHON) manage.py onebox
+
+# Check everything.
+test:
+	@mlops/onebox/install.sh test
+	@$(MAKE) --no-print-directory lint
+	$(PYTHON) -m pytest
+
+# Check style and types only.
+lint:
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+# Mend what can be mended by itself.
+format:
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .

@@ -1,0 +1,146 @@
+"""The errors of the product, each with its HTTP status and code.
+
+    MlopsError                     500
+    ├── BundleUnknown              500  push the bundle and repeat; never reaches a client
+    ├── InvalidRequest             400  the caller sent something that cannot be right
+    ├── NotSignedIn                401  no, an expired, a forged or a revoked token
+    ├── Forbidden                  403  the caller's role or ownership does not suffice
+    ├── NotFound                   404
+    ├── Conflict                   409  it exists already
+    ├── Gone                       410  the compute node that held it is lost
+    ├── TooLarge                   413
+    ├── NodeFailure                500  a compute node broke off or answered nonsense
+    │   └── NodeError              500  a compute node answered that it failed at this call
+    ├── Busy                       503  no free shell or no ready node; the caller may retry
+    │   └── NodeUnreachable        503  no connection to a compute node; nothing was sent to it
+    └── NodeTimeout                504  a compute node did not answer in time
+
+Raised anywhere below the API; `mlops.rest.exception_handler` and the scoring lane turn them into
+the one error body of the contract (wire-api section 0).
+"""
+# ruff: noqa: N818 (named for what happened)
+
+from http import HTTPStatus
+from typing import Any
+
+
+class MlopsError(Exception):
+    """The root: something went wrong on our side."""
+
+    status: int = 500
+    code: str = "internal-error"
+    retryable: bool = False
+
+    def __init__(self, message: str = "", *, fields: str = "") -> None:
+        self.message = message or HTTPStatus(self.status).phrase
+        self.fields = fields
+        super().__init__(self.message)
+
+    def body(self) -> dict[str, Any]:
+        """The error object, see `error_body`."""
+        return error_body(self.status, self.message, type(self).__name__, fields=self.fields)
+
+
+class BundleUnknown(MlopsError):
+    """A compute node lacks the bundle: push it and repeat; nothing was run."""
+
+
+class InvalidRequest(MlopsError):
+    """The caller sent something that cannot be right; `fields` names where."""
+
+    status = 400
+    code = "invalid-request"
+
+
+class NotSignedIn(MlopsError):
+    """No token, or one that is expired, forged or revoked."""
+
+    status = 401
+    code = "not-signed-in"
+
+
+class Forbidden(MlopsError):
+    """The caller's role or ownership does not suffice."""
+
+    status = 403
+    code = "forbidden"
+
+
+class NotFound(MlopsError):
+    """There is no such thing, or it belongs to somebody else and must not be guessed."""
+
+    status = 404
+    code = "not-found"
+
+
+class Conflict(MlopsError):
+    """It exists already."""
+
+    status = 409
+    code = "conflict"
+
+
+class Gone(MlopsError):
+    """It was held by a compute node that is lost."""
+
+    status = 410
+    code = "gone"
+
+
+class TooLarge(MlopsError):
+    """The body is larger than a setting allows."""
+
+    status = 413
+    code = "too-large"
+
+
+class NodeFailure(MlopsError):
+    """A compute node broke off in the middle of an answer, or answered nonsense."""
+
+    status = 500
+    code = "node-failure"
+
+
+class NodeError(NodeFailure):
+    """A compute node answered that it failed at this call, which may have run; the node is well."""
+
+
+class Busy(MlopsError):
+    """No free shell, or no compute node ready; nothing was run."""
+
+    status = 503
+    code = "busy"
+    retryable = True
+
+
+class NodeUnreachable(Busy):
+    """No connection to a compute node; nothing was sent to it.
+
+    `is_refused` says that the machine answered and no node listens there.
+    """
+
+    code = "node-unreachable"
+
+    def __init__(self, message: str = "", *, is_refused: bool = False) -> None:
+        self.is_refused = is_refused
+        super().__init__(message)
+
+
+class NodeTimeout(MlopsError):
+    """A compute node did not answer in time."""
+
+    status = 504
+    code = "node-timeout"
+
+
+def error_body(
+    status: int, message: str, exception_type: str, *, fields: str = ""
+) -> dict[str, Any]:
+    """The union of both error objects that clients know (wire-api section 0)."""
+    return {
+        "message": message,
+        "link": "",
+        "exceptionType": exception_type,
+        "code": status,
+        "fields": fields,
+    }

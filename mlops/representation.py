@@ -1,0 +1,43 @@
+"""What the representations of all apps share."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, cast
+
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from mlops.accounts.models import User
+from mlops.rest import ErrorBody
+
+
+class Text(serializers.CharField):
+    """A JSON string as it is; numbers and switches are not taken for text."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, allow_blank=True, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        """The string; ValidationError for any other kind."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return data
+
+
+def wire_time(moment: datetime) -> str:
+    """A moment as the contract spells it: ISO 8601 without zone, UTC, microseconds."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+
+
+def caller(request: Request) -> User:
+    """The caller, whom the permission check has found to be signed in."""
+    return cast(User, request.user)
+
+
+def error_responses(*codes: int) -> dict[int, OpenApiResponse]:
+    """What the OpenAPI document says: the error object for 401, 403 and each of `codes`."""
+    return {
+        code: OpenApiResponse(ErrorBody, description=HTTPStatus(code).phrase)
+        for code in sorted({401, 403, *codes})
+    }

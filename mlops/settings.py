@@ -1,0 +1,210 @@
+"""Settings of the whole project, read from `MLOPS_*` variables; unset means one box on SQLite."""
+
+from pathlib import Path
+
+from mlops.console import theme
+from mlops.env import env_bool, env_int, env_list, env_path, env_str
+from mlops.secrets import read_or_create_secret
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = env_path("MLOPS_DATA_DIR", BASE_DIR / "var")
+SECRETS_DIR = DATA_DIR / "secrets"
+LOG_DIR = DATA_DIR / "logs"
+
+# Addresses of this machine's two nodes.
+HOST = env_str("MLOPS_HOST", "127.0.0.1")
+WEB_PORT = env_int("MLOPS_PORT", 12800, minimum=1)
+COMPUTE_PORT = env_int("MLOPS_COMPUTE_PORT", 12805, minimum=1)
+# Addresses of reverse proxies whose X-Forwarded-* headers are believed.
+TRUSTED_PROXIES = env_list("MLOPS_TRUSTED_PROXIES")
+
+# Secrets: generated into the data directory unless given.
+SECRET_KEY = env_str("MLOPS_SECRET_KEY") or read_or_create_secret(SECRETS_DIR / "secret_key")
+CLUSTER_KEY = env_str("MLOPS_CLUSTER_KEY") or read_or_create_secret(SECRETS_DIR / "cluster_key")
+TOKEN_SIGNING_KEY_FILE = env_path(
+    "MLOPS_TOKEN_SIGNING_KEY_FILE", SECRETS_DIR / "token_signing_key.pem"
+)
+
+DEBUG = env_bool("MLOPS_DEBUG", False)
+ALLOWED_HOSTS = env_list("MLOPS_ALLOWED_HOSTS", ["*"])
+CSRF_TRUSTED_ORIGINS = env_list("MLOPS_TRUSTED_ORIGINS")
+
+INSTALLED_APPS = [
+    "mlops.console",
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "mlops.accounts",
+    "mlops.blobs",
+    "mlops.onebox",
+    "nodes",
+    "services",
+]
+
+MIDDLEWARE = [
+    "mlops.chunked_bodies.chunked_bodies",
+    "django.middleware.security.SecurityMiddleware",
+    "mlops.console.static_files.StaticFilesMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "mlops.urls"
+ASGI_APPLICATION = "mlops.asgi.application"
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": DATA_DIR / "mlops.sqlite3",
+        "OPTIONS": {
+            # Writers queue for the lock at BEGIN instead of failing in the middle of a transaction.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 30,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        },
+        # A file, because the threads of a web node each open their own connection.
+        "TEST": {"NAME": DATA_DIR / "test.sqlite3"},
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Accounts.
+AUTH_USER_MODEL = "accounts.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "mlops.accounts.password_rule.PasswordRuleValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "console:login"
+LOGOUT_REDIRECT_URL = "console:login"
+UNFOLD = theme.UNFOLD
+ACCESS_TOKEN_SECONDS = 3600
+REFRESH_TOKEN_SECONDS = 14 * 24 * 3600
+TOKEN_CHAIN_SECONDS = 90 * 24 * 3600
+# Group names that grant each role; with none declared everybody signed in is a Contributor.
+ROLE_GROUPS = {
+    "Owner": env_list("MLOPS_OWNER_GROUPS"),
+    "Contributor": env_list("MLOPS_CONTRIBUTOR_GROUPS"),
+    "Reader": env_list("MLOPS_READER_GROUPS"),
+}
+
+# Time and language.
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+USE_I18N = False
+
+# Static files: served by the web node itself, found in the packages, nothing to collect.
+STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+
+# Bodies: the ASGI layer refuses what is too large before Django reads it (mlops/body_limit.py).
+DATA_UPLOAD_MAX_MEMORY_SIZE = None
+MAX_JSON_BYTES = env_int("MLOPS_MAX_JSON_BYTES", 256 * 1024 * 1024, minimum=1)
+MAX_UPLOAD_BYTES = env_int("MLOPS_MAX_UPLOAD_BYTES", 4 * 1024**3, minimum=1)
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "mlops.accounts.authentication.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["mlops.accounts.permissions.IsReader"],
+    "DEFAULT_PARSER_CLASSES": ["mlops.rest.LenientJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": [
+        "mlops.rest.CompactJSONRenderer",
+        "rest_framework.renderers.BrowsableAPIRenderer",
+    ],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "mlops.rest.NeverRefuseNegotiation",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "mlops.rest.exception_handler",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "mlops",
+    "DESCRIPTION": "Publish R and Python code and models as versioned web services, and call them.",
+    "VERSION": "1.0.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+# Web node to compute node.
+NODE_CONNECT_SECONDS = env_int("MLOPS_NODE_CONNECT_SECONDS", 5, minimum=1)
+NODE_REQUEST_SECONDS = env_int("MLOPS_NODE_REQUEST_SECONDS", 3600, minimum=1)
+SESSION_IDLE_SECONDS = env_int("MLOPS_SESSION_IDLE_SECONDS", 24 * 3600, minimum=60)
+
+# Celery: a directory of files is the broker of one box. Messages are nudges, the truth is in the
+# database, so a result is never stored and a task may run twice.
+BROKER_DIR = DATA_DIR / "broker"
+CELERY_BROKER_URL = env_str("MLOPS_BROKER_URL", "files://localhost")
+if CELERY_BROKER_URL == "files://localhost":
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(BROKER_DIR / "messages"),
+        "data_folder_out": str(BROKER_DIR / "messages"),
+        "control_folder": str(BROKER_DIR / "control"),
+        "polling_interval": 0.2,  # seconds
+    }
+for folder in ("messages", "control"):
+    (BROKER_DIR / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_SOFT_TIME_LIMIT = 3600  # seconds
+CELERY_TASK_TIME_LIMIT = 3660  # seconds
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_REDIRECT_STDOUTS = False
+CELERY_BEAT_SCHEDULER = "mlops.onebox.heartbeat:BeatScheduler"
+CELERY_BEAT_SCHEDULE_FILENAME = str(BROKER_DIR / "beat-schedule")
+CELERY_BEAT_MAX_LOOP_INTERVAL = 5  # seconds
+CELERY_TIMEZONE = "UTC"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+    },
+    "filters": {
+        "redact_refresh_tokens": {"()": "mlops.accounts.log_filter.RedactRefreshTokens"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["redact_refresh_tokens"],
+        }
+    },
+    "root": {"handlers": ["console"], "level": env_str("MLOPS_LOG_LEVEL", "WARNING").upper()},
+}
