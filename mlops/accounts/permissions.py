@@ -1,0 +1,46 @@
+"""Role checks for REST views."""
+
+from typing import TYPE_CHECKING
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from mlops.accounts.roles import Role, role_of
+
+if TYPE_CHECKING:  # it imports this module, by way of the default permission classes
+    from rest_framework.views import APIView
+
+
+class _AtLeast(BasePermission):
+    """Signed in, with at least `role`."""
+
+    role: Role
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002
+        """Whether the caller's role suffices; an anonymous caller gets a 401 from DRF."""
+        if not request.user.is_authenticated:
+            return False
+        role = role_of(request.user)
+        if role is None:
+            self.message = "You have no role here: ask an administrator for a group that has one."
+            return False
+        self.message = f"This needs the {self.role.name.title()} role."
+        return role >= self.role
+
+
+class IsReader(_AtLeast):
+    """Reader or better."""
+
+    role = Role.READER
+
+
+class IsContributor(_AtLeast):
+    """Contributor or better."""
+
+    role = Role.CONTRIBUTOR
+
+
+class IsOwner(_AtLeast):
+    """Owner."""
+
+    role = Role.OWNER

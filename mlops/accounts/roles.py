@@ -1,0 +1,42 @@
+"""The role a user acts in (wire-api section 10)."""
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+if TYPE_CHECKING:
+    from mlops.accounts.models import User
+
+
+class Role(IntEnum):
+    """What a user may do; a higher role includes the lower ones."""
+
+    READER = 1
+    CONTRIBUTOR = 2
+    OWNER = 3
+
+
+def role_of(user: "User") -> Role | None:
+    """The highest role that the user's groups grant; None means 403 on every call."""
+    if user.is_superuser:
+        return Role.OWNER
+    declared = {
+        Role[name.upper()]: {group.lower() for group in groups}
+        for name, groups in settings.ROLE_GROUPS.items()
+        if groups
+    }
+    if not declared:
+        return implicit_role(set())
+    own_groups = {group.name.lower() for group in user.groups.all()}
+    granted = [role for role, groups in declared.items() if own_groups & groups]
+    return max(granted, default=implicit_role(set(declared)))
+
+
+def implicit_role(declared: set[Role]) -> Role | None:
+    """The role of everybody outside the groups of the `declared` roles."""
+    if Role.READER in declared:
+        return None
+    if Role.CONTRIBUTOR in declared:
+        return Role.READER
+    return Role.CONTRIBUTOR

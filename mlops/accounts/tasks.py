@@ -1,0 +1,20 @@
+"""Periodic work on accounts."""
+
+from celery import shared_task
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+
+from mlops.accounts import tokens
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def remove_dead_tokens() -> int:
+    """Delete token families that can never be used again; how many they were."""
+    return tokens.remove_dead(timezone.now())
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def remove_expired_sessions() -> int:
+    """Delete the browser sessions of the console that have expired; how many they were."""
+    deleted, _ = Session.objects.filter(expire_date__lt=timezone.now()).delete()
+    return deleted

@@ -1,0 +1,116 @@
+"""Who calls, from memory: the scoring lane's look at access tokens (architecture, step 2).
+
+A signature is verified once. Whether the family is still alive, the user active and the role the
+same is read again at most every second, for all busy tokens in one query; what this process
+revokes itself counts with the next call.
+"""
+
+import time
+from dataclasses import dataclass
+from itertools import islice
+
+from asgiref.sync import sync_to_async
+from django.db import close_old_connections, connection
+
+from mlops.accounts import access_token
+from mlops.accounts.access_token import LEEWAY_SECONDS, Claims
+from mlops.accounts.models import TokenFamily
+from mlops.accounts.roles import Role, role_of
+
+FRESH_SECONDS = 1.0
+MAX_ENTRIES = 10_000
+_MAX_BATCH = 500  # stays below SQLite's bound on query parameters
+
+_changes = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The user behind an access token; without a `role` every call is refused with 403."""
+
+    user_id: int
+    username: str
+    role: Role | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sighting:
+    """What the database said about one token; None as `caller` means that the token is dead."""
+
+    caller: Caller | None
+    changes: int
+    seen_at: float
+
+    def is_fresh(self) -> bool:
+        return self.changes == _changes and time.monotonic() - self.seen_at < FRESH_SECONDS
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One token. Its sighting is replaced whole, so that every thread sees a consistent one."""
+
+    claims: Claims
+    sighting: _Sighting | None
+    used_at: float
+
+    def is_fresh(self) -> bool:
+        return self.sighting is not None and self.sighting.is_fresh()
+
+
+# Entries come and go on the event loop only; the database thread replaces their sightings.
+_entries: dict[str, _Entry] = {}
+
+
+async def caller_of(token: str) -> Caller:
+    """The caller whom a living access token names; raises NotSignedIn otherwise."""
+    entry = _entries.get(token)
+    if entry is None or entry.claims.expires_on + LEEWAY_SECONDS <= time.time():
+        _entries.pop(token, None)
+        entry = _remember(token, access_token.read(token))
+    entry.used_at = time.monotonic()
+    if not entry.is_fresh():
+        await sync_to_async(_look_again)(entry)
+    if entry.sighting is None or entry.sighting.caller is None:
+        raise access_token.refusal()
+    return entry.sighting.caller
+
+
+def invalidate() -> None:
+    """Have every token looked up again before its next use: this process changed a family."""
+    global _changes
+    _changes += 1
+
+
+def _remember(token: str, claims: Claims) -> _Entry:
+    """A new entry; the oldest make room for it."""
+    for oldest in list(islice(_entries, max(0, len(_entries) - MAX_ENTRIES + 1))):
+        del _entries[oldest]
+    entry = _entries[token] = _Entry(claims, None, 0.0)
+    return entry
+
+
+def _look_again(entry: _Entry) -> None:
+    """Read the families of `entry` and of the other busy tokens that are due (database thread)."""
+    if entry.is_fresh():
+        return  # somebody waiting before us had it read
+    changes, now = _changes, time.monotonic()
+    busy_since = now - 2 * FRESH_SECONDS
+    others = (
+        other
+        for other in list(_entries.values())
+        if other is not entry and other.used_at >= busy_since and not other.is_fresh()
+    )
+    due = [entry, *islice(others, _MAX_BATCH - 1)]
+    if not connection.in_atomic_block:  # no request cycle drops broken connections here
+        close_old_connections()
+    families = (
+        TokenFamily.objects.alive()
+        .filter(access_id__in=[one.claims.access_id for one in due])
+        .select_related("user")
+        .prefetch_related("user__groups")
+    )
+    living = {(family.access_id, family.login_session_id): family.user for family in families}
+    for one in due:
+        user = living.get((one.claims.access_id, one.claims.login_session_id))
+        caller = Caller(user.pk, user.username, role_of(user)) if user else None
+        one.sighting = _Sighting(caller, changes, now)

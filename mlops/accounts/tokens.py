@@ -1,0 +1,147 @@
+"""Token pairs: issued at login, renewed by rotation, revoked at once (wire-api section 9).
+
+All pairs of one login form a family. Its row names the only access token that is alive, so a
+renewal or a revocation counts for every web node with the next request.
+"""
+
+import hashlib
+import secrets
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from mlops.accounts import access_token, token_cache
+from mlops.accounts.models import RefreshToken, TokenFamily, User
+from mlops.errors import NotSignedIn
+
+_REFUSAL = "The refresh token is not valid: sign in again with POST /login."
+_NO_ACCOUNT = "This account is not active: ask an administrator."
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    """A living access token and the refresh token that renews it."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int  # seconds
+    expires_on: int  # Unix seconds
+
+
+def issue(user: User) -> TokenPair:
+    """The first pair of a new family; raises NotSignedIn for an inactive user."""
+    if not user.is_active:
+        raise NotSignedIn(_NO_ACCOUNT)
+    now = timezone.now()
+    with transaction.atomic():
+        family = TokenFamily.objects.create(
+            user=user,
+            login_session_id=secrets.token_hex(64).upper(),
+            access_id=uuid.uuid4(),
+            created_at=now,
+        )
+        return _new_pair(family, now)
+
+
+def renew(refresh_token: str) -> TokenPair:
+    """A new pair in exchange for `refresh_token`; the pair before it is dead from then on.
+
+    Of several concurrent renewals exactly one wins. A refresh token that is used again later was
+    stolen by somebody, so it kills its family. Raises NotSignedIn when it is of no use.
+    """
+    now = timezone.now()
+    row = _usable(refresh_token, now)
+    family = row.family
+    if not family.user.is_active:
+        raise NotSignedIn(_NO_ACCOUNT)
+    with transaction.atomic():
+        # Conditional updates: whoever came second changes no row, here or on another web node.
+        used = RefreshToken.objects.filter(pk=row.pk, used_at=None).update(used_at=now)
+        family.access_id = uuid.uuid4()
+        rotated = used and TokenFamily.objects.filter(pk=family.pk, revoked_at=None).update(
+            access_id=family.access_id
+        )
+        if not rotated:
+            raise NotSignedIn(_REFUSAL)
+        transaction.on_commit(token_cache.invalidate)
+        return _new_pair(family, now)
+
+
+def revoke(refresh_token: str) -> None:
+    """End the family of `refresh_token`; raises NotSignedIn when the token is of no use."""
+    now = timezone.now()
+    _revoke(TokenFamily.objects.filter(pk=_usable(refresh_token, now).family_id), now)
+
+
+def revoke_all(user: User) -> None:
+    """End all families of `user`: every token of theirs is dead."""
+    _revoke(TokenFamily.objects.filter(user=user), timezone.now())
+
+
+def user_of_access_token(token: str) -> User:
+    """The active user whom a living access token names; raises NotSignedIn otherwise."""
+    claims = access_token.read(token)
+    family = (
+        TokenFamily.objects.alive()
+        .filter(access_id=claims.access_id, login_session_id=claims.login_session_id)
+        .select_related("user")
+        .first()
+    )
+    if family is None:
+        raise access_token.refusal()
+    return family.user
+
+
+def remove_dead(now: datetime) -> int:
+    """Delete the families that can never be used again, with their tokens; how many they were."""
+    # The last access token of a family may outlive its last refresh token.
+    horizon = now - timedelta(seconds=settings.ACCESS_TOKEN_SECONDS)
+    living_tokens = RefreshToken.objects.filter(family=OuterRef("pk"), expires_at__gt=horizon)
+    dead = TokenFamily.objects.filter(Q(revoked_at__isnull=False) | ~Exists(living_tokens))
+    _, per_model = dead.delete()
+    RefreshToken.objects.filter(expires_at__lte=horizon).delete()
+    return per_model.get(TokenFamily._meta.label, 0)
+
+
+def _usable(refresh_token: str, now: datetime) -> RefreshToken:
+    """The row of a refresh token that may be exchanged; raises NotSignedIn otherwise."""
+    row = (
+        RefreshToken.objects.select_related("family__user")
+        .filter(pk=_digest(refresh_token), family__revoked_at=None)
+        .first()
+    )
+    if row is None:
+        raise NotSignedIn(_REFUSAL)
+    if row.used_at is not None:
+        _revoke(TokenFamily.objects.filter(pk=row.family_id), now)
+        raise NotSignedIn(_REFUSAL)
+    if not row.is_usable(now):
+        raise NotSignedIn(_REFUSAL)
+    return row
+
+
+def _new_pair(family: TokenFamily, now: datetime) -> TokenPair:
+    """The pair for `family.access_id`, its refresh token stored."""
+    token, expires_on = access_token.sign(family, family.access_id, now)
+    refresh_token = secrets.token_urlsafe(64)
+    chain_end = family.created_at + timedelta(seconds=settings.TOKEN_CHAIN_SECONDS)
+    unused_end = now + timedelta(seconds=settings.REFRESH_TOKEN_SECONDS)
+    RefreshToken.objects.create(
+        digest=_digest(refresh_token), family=family, expires_at=min(chain_end, unused_end)
+    )
+    return TokenPair(token, refresh_token, settings.ACCESS_TOKEN_SECONDS, expires_on)
+
+
+def _revoke(families: QuerySet[TokenFamily], now: datetime) -> None:
+    """Mark living families as revoked and tell this process at once."""
+    families.filter(revoked_at=None).update(revoked_at=now)
+    transaction.on_commit(token_cache.invalidate)
+
+
+def _digest(refresh_token: str) -> str:
+    return hashlib.sha256(refresh_token.encode(errors="surrogatepass")).hexdigest()
