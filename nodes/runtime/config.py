@@ -1,0 +1,49 @@
+"""What a compute node is told at its start."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MIB = 1024**2
+GIB = 1024**3
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeConfig:
+    """Every setting of one compute node; sizes in bytes, times in seconds."""
+
+    cluster_key: str = field(repr=False)
+    data_dir: Path  # of this node alone: bundles and the work root
+    python: str
+    rscript: str
+    host: str = "127.0.0.1"
+    port: int = 12805
+    version: str = ""
+    log_path: str = ""
+
+    pool_initial_size: int = 2
+    pool_max_size: int = 80
+    shell_idle_seconds: float = 900.0
+    shell_start_seconds: float = 120.0
+    shell_memory_bytes: int = 2 * GIB
+    shell_max_processes: int = 64
+
+    run_seconds: float = 3600.0
+    queue_length: int = 1000
+    queue_seconds: float = 30.0
+
+    console_max_bytes: int = MIB
+    score_max_bytes: int = 256 * MIB
+    result_max_bytes: int = 256 * MIB
+    upload_max_bytes: int = 4 * GIB
+    extracted_max_bytes: int = 16 * GIB  # of one snapshot
+    bundle_store_bytes: int = 32 * GIB
+
+    @property
+    def bundles_dir(self) -> Path:
+        """Where bundles stay over restarts."""
+        return self.data_dir / "bundles"
+
+    @property
+    def work_root(self) -> Path:
+        """Where shells have their directories; emptied at each start."""
+        return self.data_dir / "work"

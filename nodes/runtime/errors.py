@@ -1,0 +1,145 @@
+"""The refusals of the compute node API, each with its HTTP status and code.
+
+    NodeError
+    ├── InvalidInput          400 invalid-input        the caller's JSON does not fit the inputs
+    ├── BundleInvalid         400 bundle-invalid       digest, manifest or zip is wrong
+    ├── ObjectInvalid         400 object-invalid       the interpreter cannot take the object
+    ├── SnapshotInvalid       400 snapshot-invalid     the zip cannot be loaded
+    ├── InvalidRequest        400 invalid-request      the web node sent something else wrong
+    ├── NotAuthorized         401 not-authorized       no or a wrong cluster key
+    ├── BundleUnknown         404 bundle-unknown       send it with PUT, then repeat
+    ├── SessionUnknown        404 session-unknown
+    ├── ObjectUnknown         404 object-unknown
+    ├── TooLarge              413 too-large
+    ├── SessionFailed         500 session-failed       the session's shell died under the call
+    ├── Busy                  503 busy                 no free shell; nothing was run
+    └── RuntimeUnavailable    503 runtime-unavailable  the language cannot run here
+
+    ShellDied                 the interpreter ended before it answered
+    └── ShellUnreached        it had ended before the request was delivered: nothing was run
+
+Failures of user code are no errors here: they are results with `success` false (results.py).
+"""
+# ruff: noqa: N818 (named for what happened)
+
+from typing import Any
+
+
+class NodeError(Exception):
+    """The root of what the API refuses."""
+
+    status = 500
+    code = "internal-error"
+    retry_after_seconds: int | None = None
+
+    def __init__(self, message: str, *, fields: str = "") -> None:
+        self.message = message
+        self.fields = fields
+        super().__init__(message)
+
+    def body(self) -> dict[str, Any]:
+        """The error object on the wire."""
+        body = {"code": self.code, "message": self.message}
+        if self.fields:
+            body["fields"] = self.fields
+        return body
+
+
+class InvalidInput(NodeError):
+    """The caller's JSON does not fit the declared inputs; `fields` names which."""
+
+    status = 400
+    code = "invalid-input"
+
+
+class BundleInvalid(NodeError):
+    """A bundle whose digest, manifest or zip is wrong."""
+
+    status = 400
+    code = "bundle-invalid"
+
+
+class ObjectInvalid(NodeError):
+    """The interpreter cannot take or give the object; the message is its own text."""
+
+    status = 400
+    code = "object-invalid"
+
+
+class SnapshotInvalid(NodeError):
+    """The zip cannot be loaded into the session, or the session not saved."""
+
+    status = 400
+    code = "snapshot-invalid"
+
+
+class InvalidRequest(NodeError):
+    """The web node sent something that cannot be right."""
+
+    status = 400
+    code = "invalid-request"
+
+
+class NotAuthorized(NodeError):
+    """No cluster key, or a wrong one."""
+
+    status = 401
+    code = "not-authorized"
+
+
+class BundleUnknown(NodeError):
+    """This node does not hold the bundle (any more)."""
+
+    status = 404
+    code = "bundle-unknown"
+
+
+class SessionUnknown(NodeError):
+    """There is no such session on this node."""
+
+    status = 404
+    code = "session-unknown"
+
+
+class ObjectUnknown(NodeError):
+    """The session has no object of that name."""
+
+    status = 404
+    code = "object-unknown"
+
+
+class TooLarge(NodeError):
+    """The body is larger than the node takes."""
+
+    status = 413
+    code = "too-large"
+
+
+class SessionFailed(NodeError):
+    """The session's shell died under the call; the session is gone."""
+
+    code = "session-failed"
+
+
+class Busy(NodeError):
+    """No free shell within the time a call may wait; nothing was run."""
+
+    status = 503
+    code = "busy"
+    retry_after_seconds = 1
+
+
+class RuntimeUnavailable(NodeError):
+    """The language cannot run on this node; the message says what to do."""
+
+    status = 503
+    code = "runtime-unavailable"
+    retry_after_seconds = 30
+
+
+class ShellDied(Exception):
+    """The interpreter ended before it answered; the text says how, in words for the caller."""
+
+
+class ShellUnreached(ShellDied):
+    """The interpreter had ended before the request was delivered: nothing was run."""

@@ -1,0 +1,67 @@
+"""Frames between a node and its shells: u32 header length, u64 body length, JSON header, body.
+
+Lengths are big-endian. Used on both sides, so standard library only.
+"""
+
+import json
+import struct
+from typing import Any
+
+PREFIX = struct.Struct(">IQ")
+HEADER_MAX_BYTES = 4 * 1024**2
+
+
+class FrameError(Exception):
+    """What arrived is no frame."""
+
+
+def encode_head(header: dict[str, Any], body_length: int) -> bytes:
+    """The bytes before the body."""
+    text = json.dumps(header, separators=(",", ":")).encode()
+    return PREFIX.pack(len(text), body_length) + text
+
+
+class FrameDecoder:
+    """Cuts a byte stream into frames; `body_max_bytes` bounds what one may bring."""
+
+    def __init__(self, body_max_bytes: int) -> None:
+        self._body_max_bytes = body_max_bytes
+        self._buffer = bytearray()
+        self._header: dict[str, Any] | None = None
+        self._body_length = 0
+
+    def feed(self, data: bytes) -> None:
+        """Takes the next bytes of the stream."""
+        self._buffer += data
+
+    def next_frame(self) -> tuple[dict[str, Any], bytes] | None:
+        """The next whole frame, None while it is incomplete; `FrameError` when it cannot be one."""
+        if self._header is None and not self._take_header():
+            return None
+        if len(self._buffer) < self._body_length or self._header is None:
+            return None
+        frame = self._header, bytes(memoryview(self._buffer)[: self._body_length])
+        del self._buffer[: self._body_length]
+        self._header = None
+        return frame
+
+    def _take_header(self) -> bool:
+        if len(self._buffer) < PREFIX.size:
+            return False
+        header_length, body_length = PREFIX.unpack_from(self._buffer)
+        if header_length > HEADER_MAX_BYTES:
+            raise FrameError("the header is too long")
+        if body_length > self._body_max_bytes:
+            raise FrameError(f"the answer is larger than {self._body_max_bytes} bytes")
+        end = PREFIX.size + header_length
+        if len(self._buffer) < end:
+            return False
+        try:
+            header = json.loads(self._buffer[PREFIX.size : end])
+        except ValueError:
+            raise FrameError("the header is not JSON") from None
+        if not isinstance(header, dict):
+            raise FrameError("the header is not an object")
+        del self._buffer[:end]
+        self._header, self._body_length = header, body_length
+        return True

@@ -1,0 +1,58 @@
+"""The manifest of a bundle: what a node must know of a version to run it."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import BundleInvalid
+from .inputs import TYPES
+
+RUNTIMES = ("Python", "R")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The checked part of a manifest that the node itself uses."""
+
+    runtime: str
+    inputs: tuple[tuple[str, str], ...]
+    payload_sha256: str | None
+    payload_size: int
+
+
+def read_manifest(bundle_id: str, text: bytes) -> Manifest:
+    """The manifest in `text`; `BundleInvalid` when it is not the one named or not well formed."""
+    if hashlib.sha256(text).hexdigest() != bundle_id:
+        raise BundleInvalid("The manifest does not have the digest in the address.")
+    try:
+        return parse_manifest(json.loads(text))
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleInvalid(f"The manifest is not well formed: {error!r}.") from None
+
+
+def parse_manifest(data: Any) -> Manifest:
+    """The manifest object checked; ValueError, KeyError or TypeError when it is not well formed."""
+    if data["runtime"] not in RUNTIMES:
+        raise ValueError(f"runtime {data['runtime']!r}")
+    if not isinstance(data["code"], str) or not isinstance(data["initCode"], str | None):
+        raise TypeError("code and initCode must be text")
+    if not all(isinstance(name, str) for name in data["outputFiles"]):
+        raise TypeError("outputFiles must be names")
+    inputs = _parameters(data["inputs"])
+    _parameters(data["outputs"])  # checked only: the shell reads them itself
+    payload = data["payload"]
+    if payload is None:
+        return Manifest(data["runtime"], inputs, None, 0)
+    if payload["kind"] != "snapshot" or not isinstance(payload["size"], int):
+        raise ValueError(f"payload {payload!r}")
+    return Manifest(data["runtime"], inputs, str(payload["sha256"]), payload["size"])
+
+
+def _parameters(items: Any) -> tuple[tuple[str, str], ...]:
+    for item in items:
+        if item["type"] not in TYPES:
+            raise ValueError(f"type {item['type']!r}")
+        if not isinstance(item["name"], str):
+            raise TypeError("a name must be text")
+    return tuple((item["name"], item["type"]) for item in items)

@@ -1,0 +1,110 @@
+"""The whole compute node behind its HTTP API: pools, bundles, sessions, and their end."""
+
+import asyncio
+import fcntl
+import logging
+import uuid
+from pathlib import Path
+from typing import Any, TextIO
+
+from . import guardian
+from .bundles import BundleStore
+from .config import NodeConfig
+from .control_groups import ControlGroups
+from .errors import RuntimeUnavailable
+from .guarding import Guardian
+from .pool import Pool
+from .processes import Children, become_reaper
+from .scoring import Scorer
+from .sessions import Sessions
+from .starting import PythonStarter, RStarter, Starter
+
+logger = logging.getLogger(__name__)
+
+API_VERSION = "1.0"
+
+
+class ComputeNode:
+    """Everything one compute node does; one per process."""
+
+    def __init__(self, config: NodeConfig) -> None:
+        self.config = config
+        self._children = Children()
+        self._groups = ControlGroups(config.shell_max_processes)
+        self._run_dir = config.work_root / uuid.uuid4().hex  # so no run meets another's leftovers
+        starters: list[Starter] = [
+            PythonStarter(config, self._run_dir, self._children, self._groups),
+            RStarter(config, self._run_dir, self._children, self._groups),
+        ]
+        self.pools = {starter.runtime: Pool(starter, config) for starter in starters}
+        self.bundles = BundleStore(
+            config.bundles_dir,
+            max_bytes=config.bundle_store_bytes,
+            extracted_max_bytes=config.extracted_max_bytes,
+            in_use=self._bundles_in_use,
+        )
+        self.scorer = Scorer(self.pools, config)
+        self.sessions = Sessions(self.pools, config)
+        self._guardian: Guardian | None = None
+        self._lock: TextIO | None = None
+
+    def claim_directory(self) -> None:
+        """Takes the data directory; `RuntimeUnavailable` when another node has it."""
+        self._lock = _lock(self.config.data_dir)
+
+    async def start(self) -> None:
+        """Cleans what a killed run left in the claimed directory, begins to start shells."""
+        self.config.work_root.mkdir(mode=0o700, exist_ok=True)
+        for leftover in self.config.work_root.iterdir():
+            await asyncio.to_thread(guardian.clean, leftover)
+        self._run_dir.mkdir(mode=0o700)
+        become_reaper()
+        self._groups.open()
+        self._guardian = Guardian(self.config, self._run_dir, self._children, self._condemn)
+        await asyncio.to_thread(self.bundles.open)
+        for pool in self.pools.values():
+            pool.start()
+
+    async def stop(self) -> None:
+        """Kills all shells and whatever they started, and removes their directories."""
+        await asyncio.gather(*(pool.stop() for pool in self.pools.values()))
+        if self._guardian:
+            await self._guardian.stop()
+        self._groups.close()
+        if self._lock:
+            self._lock.close()
+
+    def health(self) -> dict[str, Any]:
+        """The health report of the compute node API."""
+        return {
+            "version": self.config.version,
+            "apiVersion": API_VERSION,
+            "runtimes": {name: pool.health() for name, pool in self.pools.items()},
+            "logPath": self.config.log_path,
+        }
+
+    def _bundles_in_use(self) -> set[str]:
+        return set().union(
+            self.scorer.bundles_in_use(), *(pool.bundles_in_use() for pool in self.pools.values())
+        )
+
+    def _condemn(self, pid: int, reason: str) -> None:
+        for pool in self.pools.values():
+            for shell in pool.lent_shells():
+                if shell.pid == pid:
+                    logger.warning("Shell %d: %s", pid, reason)
+                    shell.kill(reason)
+
+
+def _lock(data_dir: Path) -> TextIO:
+    """The held lock on a data directory."""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = (data_dir / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise RuntimeUnavailable(
+            f"Another compute node uses {data_dir}; stop it or choose another port or directory."
+        ) from None
+    return file

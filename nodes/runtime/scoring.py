@@ -1,0 +1,148 @@
+"""One scoring call on this node: a shell, the bundle in it, the run, the result."""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from . import results
+from .bundles import Bundle
+from .config import NodeConfig
+from .errors import InvalidInput, RuntimeUnavailable, ShellDied, ShellUnreached
+from .inputs import InputError, normalise_for_r
+from .pool import Pool
+from .shell import Shell
+
+logger = logging.getLogger(__name__)
+
+_INLINE_PARSE_BYTES = 64 * 1024
+_FAILED_LOAD_SECONDS = 2.0
+_FAILED_LOADS_MAX = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _FailedLoad:
+    until: float
+    result: bytes
+
+
+class Scorer:
+    """Scores bundles with the shells of the pools, one pool per runtime name."""
+
+    def __init__(self, pools: dict[str, Pool], config: NodeConfig) -> None:
+        self._pools = pools
+        self._run_seconds = config.run_seconds
+        self._expired = (
+            f"The call was stopped after {config.run_seconds:g} seconds, "
+            "the longest that a call may run."
+        )
+        self._failed_loads: dict[str, _FailedLoad] = {}
+        self._calls: Counter[str] = Counter()
+
+    def bundles_in_use(self) -> Collection[str]:
+        """The bundles that calls are about."""
+        return self._calls.keys()
+
+    async def score(self, bundle: Bundle, body: bytes, *, correlation_id: str = "") -> bytes:
+        """The complete result JSON; failures of user code are results too.
+
+        `InvalidInput` when the body does not fit; `Busy` and `RuntimeUnavailable` when nothing was
+        run. Cancelling it kills the shell that runs the call.
+        """
+        self._calls[bundle.id] += 1
+        try:
+            return await self._score(bundle, body, correlation_id)
+        finally:
+            self._calls[bundle.id] -= 1
+            if not self._calls[bundle.id]:
+                del self._calls[bundle.id]
+
+    async def _score(self, bundle: Bundle, body: bytes, correlation_id: str) -> bytes:
+        pool = self._pools.get(bundle.manifest.runtime)
+        if pool is None:
+            raise RuntimeUnavailable(f"This node does not run {bundle.manifest.runtime}.")
+        if failed := self._failed_load(bundle.id):
+            return failed
+        if bundle.manifest.runtime == "R":
+            body = await self._normalise(bundle, body)
+        while True:
+            shell = await pool.acquire(bundle.id)
+            reusable = False  # until it has answered: else a call is in flight or its state unknown
+            try:
+                result, reusable = await self._run(shell, bundle, body)
+                return result
+            except ShellUnreached:
+                continue
+            except ShellDied as death:
+                logger.warning("Call %s of bundle %s: %s", correlation_id, bundle.id, death)
+                return results.failure(str(death), shell.console.finish())
+            except InvalidInput:
+                reusable = True
+                raise
+            finally:
+                # Once given back the shell may at once be somebody else's: this comes last.
+                if reusable:
+                    pool.release(shell)
+                else:
+                    pool.discard(shell)
+
+    async def _run(self, shell: Shell, bundle: Bundle, body: bytes) -> tuple[bytes, bool]:
+        """The result, and whether the shell may serve another call."""
+        deadline = asyncio.get_running_loop().time() + self._run_seconds
+        shell.console.begin()
+        if shell.bundle_id is None:
+            refusal = await self._load(shell, bundle, deadline)
+            if refusal:
+                return self._remember_failed_load(bundle.id, refusal, shell), False
+            shell.console.begin()
+        header, data = await shell.call(
+            {"op": "score"}, body, deadline=deadline, expired=self._expired
+        )
+        console = shell.console.finish()
+        if header.get("retire"):
+            logger.info("Shell %d is replaced: %s", shell.pid, header["retire"])
+        if header.get("kind") == "invalid":
+            raise InvalidInput(str(header["message"]), fields=str(header.get("field") or ""))
+        result = results.result(
+            success=bool(header["success"]),
+            error_message=str(header["errorMessage"]),
+            console=console,
+            body=data,
+        )
+        return result, not header.get("retire")
+
+    async def _load(self, shell: Shell, bundle: Bundle, deadline: float) -> str:
+        """Loads the bundle; why that failed, if it did."""
+        answer, _ = await shell.call(
+            {"op": "load", "bundle": str(bundle.directory)},
+            deadline=deadline,
+            expired=self._expired,
+        )
+        if not answer.get("ok"):
+            return str(answer.get("message") or "The service could not be loaded.")
+        shell.bundle_id = bundle.id
+        return ""
+
+    async def _normalise(self, bundle: Bundle, body: bytes) -> bytes:
+        try:
+            if len(body) <= _INLINE_PARSE_BYTES:
+                return normalise_for_r(body, bundle.manifest.inputs)
+            return await asyncio.to_thread(normalise_for_r, body, bundle.manifest.inputs)
+        except InputError as error:
+            raise InvalidInput(error.message, fields=error.fields) from None
+
+    def _failed_load(self, bundle_id: str) -> bytes | None:
+        # A version that cannot be loaded uses up a shell per attempt. Under a flood of calls a
+        # recent failure stands for a moment, so that other versions still find shells.
+        failed = self._failed_loads.get(bundle_id)
+        return failed.result if failed and time.monotonic() < failed.until else None
+
+    def _remember_failed_load(self, bundle_id: str, message: str, shell: Shell) -> bytes:
+        result = results.failure(message, shell.console.finish())
+        if len(self._failed_loads) >= _FAILED_LOADS_MAX:
+            self._failed_loads.clear()
+        until = time.monotonic() + _FAILED_LOAD_SECONDS
+        self._failed_loads[bundle_id] = _FailedLoad(until, result)
+        return result

@@ -1,0 +1,95 @@
+"""The compute node API over HTTP: Starlette routes on uvicorn (architecture: port 12805)."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import AsyncIterator, Iterator
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+
+from .api import answer_internal_error, answer_unknown_route, routes
+from .authorization import ClusterKeyRequired
+from .config import NodeConfig
+from .node import ComputeNode
+
+logger = logging.getLogger(__name__)
+
+_GRACE_SECONDS = 3
+_KEEP_ALIVE_SECONDS = 300
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to `serve`: uvicorn itself raises them again after its shutdown."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Captures nothing."""
+        yield
+
+
+def application(node: ComputeNode) -> ClusterKeyRequired:
+    """The ASGI application of one node, starting and stopping it with its lifespan."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await node.start()
+        try:
+            yield
+        finally:
+            await node.stop()
+
+    app = Starlette(
+        routes=routes(node),
+        lifespan=lifespan,
+        exception_handlers={
+            HTTPException: answer_unknown_route,
+            Exception: answer_internal_error,
+        },
+    )
+    return ClusterKeyRequired(app, node.config.cluster_key)
+
+
+async def _serve(config: NodeConfig) -> None:
+    node = ComputeNode(config)
+    node.claim_directory()
+    server = _Server(
+        uvicorn.Config(
+            application(node),
+            host=config.host,
+            port=config.port,
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+        )
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, setattr, server, "should_exit", True)
+    await server.serve()
+
+
+def serve(config: NodeConfig) -> None:
+    """Runs a compute node until SIGTERM or SIGINT.
+
+    `RuntimeUnavailable` when another node has the data directory; the process ends with the
+    reason in the log when the port is taken.
+    """
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
+        runner.run(_serve(config))
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()

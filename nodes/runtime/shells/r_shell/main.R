@@ -1,0 +1,67 @@
+# The loop that answers the node's requests, and the operations but for load and score.
+
+main <- function() {
+  loadNamespace("jsonlite")  # a node without it is told so before it counts on this shell
+  socket <- connect()
+  leave <- quit
+  mask_functions(socket)
+  create_last_warning()
+  options(device = plot_device(), error = quote(invisible()))
+  warm_up()
+  shell <- new.env(parent = emptyenv())  # after load: the bundle's manifest, program and base
+  suspendInterrupts({
+    send(socket, json_value(list(event = "ready", version = getRversion())))
+    while (!is.null(request <- receive(socket))) {
+      reply <- answer(shell, request$header, request$body)
+      flush(stdout())
+      flush(stderr())
+      drop_interrupt()
+      send(socket, reply$header, reply$body)
+    }
+  })
+  leave("no", 0L, FALSE)
+}
+
+# An interrupt that came too late for the code it was meant for must not stop what is next.
+drop_interrupt <- function() {
+  tryCatch(allowInterrupts(Sys.sleep(0)), interrupt = function(e) NULL)
+}
+
+# The reply to one request; errors are replies too.
+answer <- function(shell, header, body) {
+  tryCatch(
+    switch(header$op,
+      ping = reply(),
+      load = load_bundle(shell, header$bundle),
+      score = score(shell, body),
+      list_objects = reply(objects = list_objects()),
+      put_object = {
+        put_object(header$name, header$path)
+        reply()
+      },
+      get_object = if_object(header$name, get_object(header$name, header$path)),
+      delete_object = if_object(header$name, rm(list = header$name, envir = globalenv())),
+      save_workspace = reply(objects = save_workspace(header$path)),
+      load_workspace = {
+        load_workspace(header$path)
+        reply()
+      },
+      stop("the R shell has no operation '", header$op, "'")
+    ),
+    error = function(e) refusal(conditionMessage(e))
+  )
+}
+
+reply <- function(...) list(header = json_value(list(ok = TRUE, ...)))
+
+refusal <- function(message, ...) {
+  list(header = json_value(list(ok = FALSE, message = message, ...)))
+}
+
+if_object <- function(name, action) {
+  if (!exists(name, globalenv(), inherits = FALSE)) {
+    return(refusal(sprintf("there is no object '%s'", name), code = "object-unknown"))
+  }
+  action
+  reply()
+}

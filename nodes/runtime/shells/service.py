@@ -1,0 +1,122 @@
+"""One bundle loaded into this shell: each call runs its code over the loaded state."""
+
+import contextvars
+import gc
+import json
+import os
+import shutil
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+from ..inputs import read_inputs
+from .directory import Directory
+from .interpreter import InterpreterState, flush_streams
+from .memory import MemoryImage
+from .outputs import OutputError, encode_outputs
+from .tracebacks import CODE_FILE, INIT_FILE, compile_source, describe
+from .values import to_python
+from .workspace import WORKSPACE_FILE, Workspace
+
+
+class Service:
+    """A bundle's objects, files, init state and compiled code (wire-api section 11)."""
+
+    def __init__(self, bundle: Path, workspace: Workspace, home: Path) -> None:
+        manifest = json.loads((bundle / "manifest.json").read_bytes())
+        self._inputs = [(item["name"], item["type"]) for item in manifest["inputs"]]
+        self._outputs = [(item["name"], item["type"]) for item in manifest["outputs"]]
+        self._output_files: list[str] = manifest["outputFiles"]
+        self._names = workspace.names
+        self._work = home / "work"
+        self._syntax_error = ""
+        self._code = self._compile(manifest["code"])
+        self._load(bundle, manifest["initCode"], workspace)
+        self._directory = Directory(self._work, home / "keep" / "work", bundle / "files")
+        self._scratch = [Directory(home / name, home / "keep" / name) for name in ("tmp", "home")]
+        for directory in (self._directory, *self._scratch):
+            directory.capture()
+        os.chdir(self._work)
+        self._interpreter = InterpreterState(self._work)
+        gc.collect()
+        gc.freeze()  # loaded objects stay: collections of a call need not look at them again
+        self._memory = MemoryImage(self._names, self._interpreter.own_modules())
+
+    def score(self, body: bytes) -> tuple[dict[str, Any], bytes]:
+        """The reply frame of one call; `InputError` before anything is run."""
+        values = read_inputs(body, self._inputs)
+        error, result = self._run(values)
+        values.clear()
+        retire = self._restore()
+        header = {
+            "kind": "result",
+            "success": not error,
+            "errorMessage": error,
+            "retire": retire,
+        }
+        return header, result
+
+    def _compile(self, source: str) -> CodeType | None:
+        # Wrong syntax fails every call, but the shell can stay: nothing of it was run.
+        try:
+            return compile_source(source, CODE_FILE)
+        except (SyntaxError, ValueError) as error:
+            self._syntax_error = describe(error, str(self._work))
+            return None
+
+    def _load(self, bundle: Path, init_code: str | None, workspace: Workspace) -> None:
+        files = bundle / "files"
+        if files.is_dir():
+            shutil.copytree(
+                files,
+                self._work,
+                dirs_exist_ok=True,
+                ignore=lambda directory, _: [WORKSPACE_FILE] if Path(directory) == files else [],
+            )
+            if (files / WORKSPACE_FILE).exists():
+                workspace.load(files / WORKSPACE_FILE)
+        if init_code and init_code.strip():
+            _execute(compile_source(init_code, INIT_FILE), self._names)
+
+    def _run(self, values: dict[str, Any]) -> tuple[str, bytes]:
+        error = self._syntax_error
+        outputs = b"{}"
+        if self._code is not None:
+            try:
+                for name, kind in self._inputs:
+                    self._names[name] = to_python(kind, values[name])
+                # In a context of its own, where context variables of the call stay.
+                contextvars.copy_context().run(_execute, self._code, self._names)
+                outputs = encode_outputs(
+                    {name: (kind, self._names.get(name)) for name, kind in self._outputs}
+                )
+            except OutputError as failure:
+                error = str(failure)
+            except BaseException as failure:  # noqa: BLE001 (user code may raise anything)
+                error = describe(failure, str(self._work)) or "The code failed."
+        changed = _compact(self._directory.changed())
+        files = _compact({} if error else self._directory.read_files(self._output_files))
+        head = f'{{"changedFiles":{changed},"outputParameters":'.encode()
+        return error, b"".join((head, outputs, b',"outputFiles":', files.encode(), b"}"))
+
+    def _restore(self) -> str:
+        self._memory.restore()
+        gc.collect()  # what the call left in cycles ends, and prints, with its own call
+        retire = self._interpreter.restore()
+        for directory in (self._directory, *self._scratch):
+            directory.restore()
+        return retire
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _execute(code: CodeType, names: dict[str, Any]) -> None:
+    own_pid = os.getpid()
+    try:
+        exec(code, names)  # noqa: S102
+    finally:
+        if os.getpid() != own_pid:  # the code forked and let its copy run on: not into our part
+            flush_streams()
+            os._exit(0)

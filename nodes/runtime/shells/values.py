@@ -1,0 +1,66 @@
+"""Declared inputs as the objects that Python code works with (wire-api section 12)."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+_NUMBER_KINDS = ({int}, {float}, {int, float})
+_FLOAT_KINDS = ({float}, {int, float})
+
+
+def to_python(kind: str, value: Any) -> Any:
+    """`value`, the plain form of `inputs.read_inputs`, as numpy or pandas object where declared."""
+    if value is None:
+        return None
+    if kind == "vector":
+        return _array(value)
+    if kind == "matrix":
+        return _matrix(value)
+    if kind == "data.frame":
+        return _data_frame(value)
+    return value
+
+
+def _array(values: list[Any]) -> "np.ndarray[Any, Any]":
+    kinds = set(map(type, values))
+    if type(None) in kinds:
+        if kinds - {type(None)} in (set(), *_NUMBER_KINDS):
+            return np.array([np.nan if v is None else v for v in values], dtype=float)
+        return np.array(values, dtype=object)
+    if not kinds:
+        return np.array([], dtype=float)
+    if str in kinds and kinds != {str}:
+        # Text and numbers share text as their common type; truth values as Python writes them.
+        return np.array([str(value) for value in values])
+    return np.array(values)
+
+
+def _matrix(rows: list[list[Any]]) -> "np.matrix[Any, Any]":
+    flat = [value for row in rows for value in row]
+    width = len(rows[0]) if rows else 0
+    # As a view, because making one directly warns that matrices are out of fashion.
+    return _array(flat).reshape(len(rows), width).view(np.matrix)
+
+
+def _data_frame(columns: dict[str, list[Any]]) -> pd.DataFrame:
+    kinds: set[type] = set()
+    for column in columns.values():
+        kinds.update(map(type, column))
+    if kinds in _FLOAT_KINDS and _has_float_everywhere(columns):
+        # One block of one type: several times cheaper than a column at a time.
+        block = np.array(list(columns.values()), dtype=float).T
+        return pd.DataFrame(block, columns=list(columns), copy=False)
+    return pd.DataFrame({name: _column(values) for name, values in columns.items()})
+
+
+def _has_float_everywhere(columns: dict[str, list[Any]]) -> bool:
+    # A column of whole numbers alone stays a column of integers.
+    return all(float in set(map(type, column)) for column in columns.values())
+
+
+def _column(values: list[Any]) -> Any:
+    kinds = set(map(type, values))
+    if str in kinds:
+        return pd.Series(values, dtype="str" if kinds <= {str, type(None)} else object)
+    return _array(values)
