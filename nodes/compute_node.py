@@ -1,0 +1,191 @@
+"""The calls a web node makes to one compute node, typed, with the product's own errors.
+
+Every call carries the cluster key; it appears in no error and no log.
+"""
+
+import json
+from collections.abc import AsyncIterable, Mapping
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from django.conf import settings
+
+from mlops.errors import (
+    BundleUnknown,
+    Busy,
+    Gone,
+    InvalidRequest,
+    MlopsError,
+    NodeError,
+    NodeFailure,
+    NotFound,
+    TooLarge,
+)
+from nodes import hop
+from nodes.background import run_sync
+from nodes.connection import Response
+
+__all__ = ["BundleUnknown", "ComputeNode", "run_sync"]
+
+_REFUSAL_BYTES = 1024**2
+
+
+_BY_CODE: Mapping[str, type[MlopsError]] = {
+    "bundle-unknown": BundleUnknown,
+    "session-unknown": Gone,
+    "object-unknown": NotFound,
+}
+_BY_STATUS: Mapping[int, type[MlopsError]] = {400: InvalidRequest, 413: TooLarge, 503: Busy}
+
+
+class ComputeNode:
+    """The compute node at `address`.
+
+    All calls raise NodeUnreachable, NodeFailure or NodeTimeout (nodes/hop.py), and Busy when the
+    node had no shell free; those of a session raise Gone when the node has lost it.
+    """
+
+    __slots__ = ("_base", "address")
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._base = f"{address.rstrip('/')}/v1"
+
+    async def health(self, *, seconds: float) -> dict[str, Any]:
+        """What the node reports of itself: version, runtimes with their pools, log path."""
+        response = await self._call("GET", "/health", seconds=seconds)
+        return self._understood(response, runtimes=dict)
+
+    # Published versions.
+
+    async def put_bundle(
+        self, bundle_id: str, manifest: bytes, payload: AsyncIterable[bytes] | None = None
+    ) -> None:
+        """Give the node what it needs to run a version: its manifest, and its snapshot if any."""
+
+        async def body() -> AsyncIterable[bytes]:
+            yield len(manifest).to_bytes(4, "big") + manifest
+            if payload is not None:
+                async for chunk in payload:
+                    yield chunk
+
+        await self._call("PUT", f"/bundles/{bundle_id}", body=body())
+
+    async def score(self, bundle_id: str, body: bytes, *, correlation_id: str = "") -> bytes:
+        """The result object as JSON bytes (wire-api section 3) for the caller's body, untouched.
+
+        Raises BundleUnknown, InvalidRequest (its `fields` name the input) or TooLarge.
+        """
+        headers = {"X-Correlation-Id": correlation_id} if correlation_id else {}
+        response = await self._call(
+            "POST", f"/bundles/{bundle_id}/score", body=body, headers=headers
+        )
+        return response.body
+
+    # Sessions.
+
+    async def open_session(self, session_id: UUID, runtime: str) -> None:
+        """Lend a shell to the session."""
+        body = json.dumps({"id": str(session_id), "runtime": runtime}).encode()
+        await self._call("POST", "/sessions", body=body)
+
+    async def close_session(self, session_id: UUID, *, force: bool = False) -> None:
+        """Free the shell and its working directory; with `force` kill it first."""
+        await self._call("DELETE", f"/sessions/{session_id}{'?force=1' if force else ''}")
+
+    async def list_objects(self, session_id: UUID) -> list[str]:
+        """The names of the user's objects in the session's workspace."""
+        response = await self._call("GET", f"/sessions/{session_id}/workspace")
+        return [str(name) for name in self._understood(response, objects=list)["objects"]]
+
+    async def put_object(self, session_id: UUID, name: str, chunks: AsyncIterable[bytes]) -> None:
+        """Bind the object (dill or RData bytes) to `name`; InvalidRequest when it is unreadable."""
+        await self._call("PUT", self._object_path(session_id, name), body=chunks)
+
+    async def get_object(self, session_id: UUID, name: str) -> Response:
+        """A stream of the object's bytes (dill or RData); raises NotFound."""
+        return await self._call("GET", self._object_path(session_id, name), stream=True)
+
+    async def delete_object(self, session_id: UUID, name: str) -> None:
+        """Remove the object; raises NotFound."""
+        await self._call("DELETE", self._object_path(session_id, name))
+
+    async def save_snapshot(self, session_id: UUID) -> Response:
+        """A stream of the session as a zip (wire-api section 5)."""
+        return await self._call("POST", f"/sessions/{session_id}/snapshot", stream=True)
+
+    async def load_snapshot(self, session_id: UUID, chunks: AsyncIterable[bytes]) -> None:
+        """Merge a snapshot's zip into the session; InvalidRequest when it does not fit."""
+        await self._call("PUT", f"/sessions/{session_id}/snapshot", body=chunks)
+
+    # How they are made.
+
+    def _object_path(self, session_id: UUID, name: str) -> str:
+        return f"/sessions/{session_id}/workspace/{quote(name, safe='')}"
+
+    def _understood(self, response: Response, **kinds: type) -> dict[str, Any]:
+        """The JSON object of an answer, which has a member of each of the `kinds`."""
+        try:
+            answer = json.loads(response.body)
+        except ValueError:
+            answer = None
+        if isinstance(answer, dict) and all(
+            isinstance(answer.get(name), kind) for name, kind in kinds.items()
+        ):
+            return answer
+        raise NodeFailure(f"{self.address} does not answer as a compute node does.")
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | AsyncIterable[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+        seconds: float | None = None,
+        stream: bool = False,
+    ) -> Response:
+        deadline_seconds = settings.NODE_REQUEST_SECONDS if seconds is None else seconds
+        response = await hop.request(
+            method,
+            self._base + path,
+            headers={"Authorization": f"Bearer {settings.CLUSTER_KEY}", **(headers or {})},
+            body=body,
+            deadline_seconds=deadline_seconds,
+            connect_seconds=settings.NODE_CONNECT_SECONDS,
+            stream=stream,
+        )
+        if response.status >= 300:
+            raise await self._refusal(response, stream=stream)
+        return response
+
+    async def _refusal(self, response: Response, *, stream: bool) -> MlopsError:
+        """The error that an answer other than 2xx stands for."""
+        raw = await _read_some(response) if stream else response.body
+        try:
+            answer = json.loads(raw)
+            code, message = str(answer["code"]), str(answer["message"])
+        except (ValueError, TypeError, KeyError):
+            return NodeFailure(f"{self.address} answered {response.status} without saying why.")
+        if response.status == 401:
+            return NodeFailure(
+                f"{self.address} does not accept this web node's cluster key;"
+                " MLOPS_CLUSTER_KEY must be the same on all nodes."
+            )
+        kind = _BY_CODE.get(code) or _BY_STATUS.get(response.status)
+        if kind is None:
+            return NodeError(f"{self.address} failed: {message}")
+        if kind is InvalidRequest:
+            return InvalidRequest(message, fields=str(answer.get("fields", "")))
+        return kind(message)
+
+
+async def _read_some(response: Response) -> bytes:
+    raw = b""
+    async with response:
+        async for chunk in response:
+            raw += chunk
+            if len(raw) > _REFUSAL_BYTES:
+                break
+    return raw

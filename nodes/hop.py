@@ -1,0 +1,231 @@
+"""The client to compute nodes: HTTP/1.1 with kept-alive connections, and nothing else.
+
+It is the only way any part of a web node talks to a compute node. Its errors tell the one thing a
+caller must know before it tries elsewhere:
+
+    NodeUnreachable    no connection came about, the request cannot have run
+    NodeFailure        the connection broke or made no sense, the request may have run
+    NodeTimeout        no whole answer by the deadline, the request may have run
+
+A kept-alive connection that the node has closed is noticed before anything is written to it; once
+written, a request is never repeated here.
+"""
+
+import asyncio
+import errno
+import re
+import ssl
+from collections import deque
+from collections.abc import AsyncIterable, Mapping
+from functools import cache, lru_cache
+from typing import NamedTuple
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+from mlops.errors import NodeUnreachable
+from nodes.connection import Connection, Response
+
+_IDLE_SECONDS = 30  # less than a node keeps an idle connection, so that we are the ones to close it
+_MAX_IDLE = 256  # connections of one event loop to one node
+_MAX_BODY_BYTES = 1024**3  # of an answer that is not streamed
+
+
+class _Target(NamedTuple):
+    """An address taken apart."""
+
+    host: str
+    port: int
+    ssl_context: ssl.SSLContext | None
+    request_target: str
+    host_header: str
+
+
+_Origin = tuple[str, int, ssl.SSLContext | None]
+
+
+async def request(
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    body: bytes | AsyncIterable[bytes] | None = None,
+    content_length: int | None = None,
+    deadline_seconds: float,
+    connect_seconds: float = 5,
+    stream: bool = False,
+    max_body_bytes: int = _MAX_BODY_BYTES,
+    ssl_context: ssl.SSLContext | None = None,
+) -> Response:
+    """The node's answer, whole or as a stream, whatever its status.
+
+    An iterable body is sent chunked unless `content_length` announces its size. The deadline covers
+    the exchange from the first byte sent to the last byte of the answer, streamed or not. Raises
+    NodeUnreachable, NodeFailure or NodeTimeout; an error of the body's iterator comes through.
+    """
+    target = _target(url, ssl_context)
+    head = _head(method, target, headers or {}, body, content_length)
+    pool = _pool_of(asyncio.get_running_loop())
+    origin = (target.host, target.port, target.ssl_context)
+    connection = pool.take(origin)
+    if connection is None:
+        connection = await pool.connect(origin, min(connect_seconds, deadline_seconds))
+    return await connection.exchange(
+        head,
+        body or b"",
+        content_length=content_length,
+        seconds=deadline_seconds,
+        is_stream=stream,
+        max_bytes=max_body_bytes,
+    )
+
+
+async def close_idle() -> None:
+    """Close the idle connections of the running event loop, so that the loop can be closed."""
+    _pool_of(asyncio.get_running_loop()).close()
+    await asyncio.sleep(0)  # transports close in the next round
+
+
+# Requests as bytes.
+
+
+@lru_cache(maxsize=4096)
+def _target(url: str, ssl_context: ssl.SSLContext | None) -> _Target:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("A compute node's address starts with http:// or https:// and a host.")
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise ValueError("An address holds printable ASCII only; encode the rest.")
+    is_tls = parts.scheme == "https"
+    request_target = parts.path or "/"
+    if parts.query:
+        request_target += f"?{parts.query}"
+    return _Target(
+        host=parts.hostname,
+        port=parts.port or (443 if is_tls else 80),
+        ssl_context=(ssl_context or _default_ssl_context()) if is_tls else None,
+        request_target=request_target,
+        host_header=parts.netloc.rpartition("@")[2],
+    )
+
+
+@cache
+def _default_ssl_context() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+def _head(
+    method: str,
+    target: _Target,
+    headers: Mapping[str, str],
+    body: bytes | AsyncIterable[bytes] | None,
+    content_length: int | None,
+) -> bytes:
+    """The request line and headers; ValueError when a header would end its line early."""
+    if method == "HEAD":
+        raise ValueError("HEAD is not spoken here: its answer announces a body that never comes.")
+    lines = [f"{method} {target.request_target} HTTP/1.1", f"Host: {target.host_header}"]
+    lines.extend(f"{name}: {value}" for name, value in headers.items())
+    if isinstance(body, bytes):
+        lines.append(f"Content-Length: {len(body)}")
+    elif body is not None:
+        is_chunked = content_length is None
+        lines.append(
+            "Transfer-Encoding: chunked" if is_chunked else f"Content-Length: {content_length}"
+        )
+    elif method in ("POST", "PUT", "PATCH"):
+        lines.append("Content-Length: 0")
+    text = "\r\n".join(lines)
+    n_breaks = len(lines) - 1
+    if text.count("\n") != n_breaks or text.count("\r") != n_breaks or "\0" in text:
+        raise ValueError("A header must not hold line breaks or NUL.")
+    return f"{text}\r\n\r\n".encode("latin-1")
+
+
+# Connections.
+
+
+class _Pool:
+    """The idle connections of one event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._time = loop.time
+        self._call_later = loop.call_later
+        self._idle: dict[_Origin, deque[Connection]] = {}
+        self._sweep_timer: asyncio.TimerHandle | None = None
+
+    def take(self, origin: _Origin) -> Connection | None:
+        """The connection used last, so that surplus ones grow old; None when there is none."""
+        idle = self._idle.get(origin)
+        while idle:
+            connection = idle.pop()
+            if connection.is_usable:
+                return connection
+        return None
+
+    async def connect(self, origin: _Origin, seconds: float) -> Connection:
+        """A new connection; NodeUnreachable when there is none within `seconds`."""
+        host, port, ssl_context = origin
+        node = f"{host}:{port}"
+
+        def create() -> Connection:
+            return Connection(node, lambda connection: self._put(origin, connection))
+
+        try:
+            async with asyncio.timeout(seconds):
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    create, host, port, ssl=ssl_context
+                )
+        except TimeoutError:
+            message = f"Compute node {node} did not accept a connection in {seconds:g} seconds."
+            raise NodeUnreachable(message) from None
+        except (OSError, UnicodeError) as error:
+            message = f"Compute node {node} cannot be reached: {error}"
+            raise NodeUnreachable(message, is_refused=_is_refused(error)) from None
+        return connection
+
+    def _put(self, origin: _Origin, connection: Connection) -> None:
+        idle = self._idle.setdefault(origin, deque())
+        connection.idle_since = self._time()
+        idle.append(connection)
+        if len(idle) > _MAX_IDLE:
+            idle.popleft().abort()
+        if self._sweep_timer is None:
+            self._sweep_timer = self._call_later(_IDLE_SECONDS, self._sweep)
+
+    def _sweep(self) -> None:
+        """Close what has been idle too long; the oldest stand left."""
+        oldest = self._time() - _IDLE_SECONDS
+        for idle in self._idle.values():
+            while idle and (idle[0].idle_since <= oldest or not idle[0].is_usable):
+                idle.popleft().abort()
+        self._idle = {origin: idle for origin, idle in self._idle.items() if idle}
+        pause = _IDLE_SECONDS / 2
+        self._sweep_timer = self._call_later(pause, self._sweep) if self._idle else None
+
+    def close(self) -> None:
+        """Close all of them."""
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+            self._sweep_timer = None
+        for idle in self._idle.values():
+            for connection in idle:
+                connection.abort()
+        self._idle.clear()
+
+
+_pools: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pool] = WeakKeyDictionary()
+
+
+def _pool_of(loop: asyncio.AbstractEventLoop) -> _Pool:
+    pool = _pools.get(loop)
+    if pool is None:
+        pool = _pools[loop] = _Pool(loop)
+    return pool
+
+
+def _is_refused(error: OSError | UnicodeError) -> bool:
+    """Whether every address of the host refused; asyncio joins several refusals into one text."""
+    if isinstance(error, ConnectionRefusedError):
+        return True
+    numbers = re.findall(r"\[Errno (\d+)\]", str(error))
+    return bool(numbers) and set(numbers) == {str(errno.ECONNREFUSED)}

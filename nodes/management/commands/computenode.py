@@ -1,0 +1,71 @@
+"""`manage.py computenode`: run a compute node of this machine (architecture: port 12805)."""
+
+import os
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from mlops import __version__
+from mlops.env import env_int, env_str
+from nodes.runtime.config import GIB, MIB, NodeConfig
+from nodes.runtime.errors import NodeError
+from nodes.runtime.server import serve
+
+
+class Command(BaseCommand):
+    """Exit code 0 after SIGTERM or SIGINT, 1 when the node could not start."""
+
+    help = "Runs a compute node: pools of R and Python shells behind the compute node API."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """See `BaseCommand`."""
+        parser.add_argument("--host", default=settings.HOST, help="address to listen on")
+        parser.add_argument(
+            "--port", type=int, default=settings.COMPUTE_PORT, help="port to listen on"
+        )
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        """See `BaseCommand`."""
+        try:
+            serve(node_config(options["host"], options["port"]))
+        except NodeError as error:
+            raise CommandError(error.message) from None
+
+
+def node_config(host: str, port: int) -> NodeConfig:
+    """The configuration from settings and `MLOPS_*` variables."""
+    memory = env_int("MLOPS_SHELL_MEMORY_MB", _default_memory_mb(), minimum=256) * MIB
+    return NodeConfig(
+        cluster_key=settings.CLUSTER_KEY,
+        data_dir=settings.DATA_DIR / f"computenode-{port}",
+        python=sys.executable,
+        rscript=env_str("MLOPS_RSCRIPT", "Rscript"),
+        host=host,
+        port=port,
+        version=__version__,
+        log_path=str(settings.LOG_DIR),
+        pool_initial_size=env_int("MLOPS_POOL_INITIAL_SIZE", _default_initial_size(), minimum=1),
+        pool_max_size=env_int("MLOPS_POOL_MAX_SIZE", 80, minimum=1),
+        shell_idle_seconds=env_int("MLOPS_SHELL_IDLE_SECONDS", 900, minimum=1),
+        shell_memory_bytes=memory,
+        shell_max_processes=env_int("MLOPS_SHELL_MAX_PROCESSES", 64, minimum=2),
+        run_seconds=env_int("MLOPS_RUN_SECONDS", 3600, minimum=1),
+        queue_length=env_int("MLOPS_QUEUE_LENGTH", 1000),
+        queue_seconds=env_int("MLOPS_QUEUE_SECONDS", 30, minimum=1),
+        console_max_bytes=env_int("MLOPS_CONSOLE_MAX_BYTES", MIB),
+        score_max_bytes=settings.MAX_JSON_BYTES,
+        upload_max_bytes=settings.MAX_UPLOAD_BYTES,
+    )
+
+
+def _default_initial_size() -> int:
+    return max(2, min(5, len(os.sched_getaffinity(0))))
+
+
+def _default_memory_mb() -> int:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(2 * GIB, total // 4) // MIB

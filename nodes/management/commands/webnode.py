@@ -1,0 +1,112 @@
+"""`manage.py webnode`: serve the REST API and the console."""
+
+import contextlib
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import uvicorn
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from nodes import background
+
+_GRACE_SECONDS = 5  # for requests under way when the node is told to stop
+_KEEP_ALIVE_SECONDS = 75  # longer than load balancers keep theirs
+
+
+class Command(BaseCommand):
+    """Serves until SIGTERM or Ctrl-C, then exits with 0; exits with 1 when it cannot start."""
+
+    help = "Serve the REST API and the console."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Where to listen."""
+        parser.add_argument("--host", default=settings.HOST, help="Default: %(default)s")
+        parser.add_argument(
+            "--port", type=int, default=settings.WEB_PORT, help="Default: %(default)s"
+        )
+
+    def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:  # noqa: ARG002
+        """Run the web node."""
+        _require_migrations()
+        with _listening(host, port) as listener:
+            server = _Server(
+                uvicorn.Config(
+                    "mlops.asgi:application",
+                    loop="uvloop",
+                    http="httptools",
+                    ws="none",
+                    lifespan="off",
+                    interface="asgi3",
+                    log_config=None,
+                    access_log=False,  # URLs may carry refresh tokens
+                    server_header=False,
+                    proxy_headers=bool(settings.TRUSTED_PROXIES),
+                    forwarded_allow_ips=settings.TRUSTED_PROXIES,
+                    timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+                    timeout_graceful_shutdown=_GRACE_SECONDS,
+                )
+            )
+            # uvicorn raises the signal that ended it once more when it has shut down.
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, _exit)
+            try:
+                server.run(sockets=[listener])
+            finally:
+                background.stop()  # or threads that wait for a node would keep the process
+
+
+class _Server(uvicorn.Server):
+    """Breaks off the calls to compute nodes when the grace for requests under way is over.
+
+    A thread that waits for a node cannot be cancelled, and its request would hold the process.
+    """
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop serving."""
+        breaking_off = threading.Timer(_GRACE_SECONDS, background.stop)
+        breaking_off.daemon = True
+        breaking_off.start()
+        await super().shutdown(sockets)
+
+
+def _exit(number: int, frame: object) -> NoReturn:  # noqa: ARG001 - a signal handler's signature
+    raise SystemExit(0)
+
+
+def _require_migrations() -> None:
+    try:
+        executor = MigrationExecutor(connection)
+        is_behind = bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    except OperationalError as error:
+        raise CommandError(f"The database cannot be reached: {error}") from None
+    connection.close()
+    if is_behind:
+        raise CommandError("The database is not up to date. Run: manage.py migrate")
+
+
+@contextlib.contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket bound to the address; CommandError when it cannot be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise CommandError(f"The web node cannot listen on {host}: {error.strerror}") from None
+    with listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+        except OSError as error:
+            raise CommandError(
+                f"The web node cannot listen on {host}:{port}: {error.strerror}."
+                " Choose another port with --port or MLOPS_PORT, or stop what is using it."
+            ) from None
+        yield listener

@@ -1,0 +1,54 @@
+"""Which compute node gets a call: a pure function over what is known of the nodes."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+_MOST_COMPARED = 8  # warm nodes; beyond that comparing all would cost more than it gains
+_SPILL = 4  # requests by which a warm node may be busier before a cold one is warmed up
+
+
+class Randomness(Protocol):
+    """What `choose` needs of `random.Random`."""
+
+    def choice(self, seq: Sequence[T], /) -> T:
+        """One of them."""
+
+    def sample(self, population: Sequence[T], k: int) -> list[T]:
+        """Some of them."""
+
+
+def choose(
+    ready: Sequence[str],
+    *,
+    warm: Sequence[str] = (),
+    outstanding: Mapping[str, int],
+    randomness: Randomness,
+    excluded: Collection[str] = (),
+) -> str | None:
+    """The address to call; None when none of the `ready` is left.
+
+    `warm` are those of them that have run the version before; they come first: the one with the
+    fewest `outstanding` requests. Otherwise it is the better of two drawn at random, and so it is
+    when the warm ones are busier by more than a few.
+    """
+    if excluded:
+        ready = [address for address in ready if address not in excluded]
+        warm = [address for address in warm if address not in excluded]
+    if not ready:
+        return None
+    if len(ready) == 1:
+        return ready[0]
+
+    def load(address: str) -> int:
+        return outstanding.get(address, 0)
+
+    drawn = min(randomness.choice(ready), randomness.choice(ready), key=load)
+    if len(warm) > _MOST_COMPARED:
+        warm = randomness.sample(warm, _MOST_COMPARED)
+    if warm:
+        best = min(warm, key=load)
+        if load(best) <= load(drawn) + _SPILL:
+            return best
+    return drawn

@@ -1,0 +1,42 @@
+"""Routes of this app, mounted at the root."""
+
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
+
+from nodes.api.sessions import SessionById, SessionForce, Sessions
+from nodes.api.snapshots import SessionLoadSnapshot, SessionSnapshot, SnapshotById, Snapshots
+from nodes.api.workspace import Workspace, WorkspaceObject
+
+
+class RestConverter(StringConverter):
+    """The rest of the path, slashes and line breaks included.
+
+    With it names that no object can have get as far as being refused with a 400.
+    """
+
+    regex = "(?s:.+)"
+
+
+register_converter(RestConverter, "rest")
+
+urlpatterns = [
+    # /sessions
+    path("sessions", Sessions.as_view(), name="sessions"),
+    path("sessions/<str:session_id>", SessionById.as_view(), name="session"),
+    path("sessions/<str:session_id>/force", SessionForce.as_view(), name="session-force"),
+    path("sessions/<str:session_id>/workspace", Workspace.as_view(), name="workspace"),
+    path(
+        "sessions/<str:session_id>/workspace/<rest:object_name>",
+        WorkspaceObject.as_view(),
+        name="workspace-object",
+    ),
+    path("sessions/<str:session_id>/snapshot", SessionSnapshot.as_view(), name="session-snapshot"),
+    path(
+        "sessions/<str:session_id>/loadsnapshot/<str:snapshot_id>",
+        SessionLoadSnapshot.as_view(),
+        name="session-loadsnapshot",
+    ),
+    # /snapshots
+    path("snapshots", Snapshots.as_view(), name="snapshots"),
+    path("snapshots/<str:snapshot_id>", SnapshotById.as_view(), name="snapshot"),
+]
