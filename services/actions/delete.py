@@ -1,0 +1,28 @@
+"""Deleting a published version (wire-api section 2)."""
+
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+
+from mlops.accounts.roles import Role
+from services.actions.lookup import version_to_change
+from services.catalogue import begin_change
+from services.permissions import require_role
+
+if TYPE_CHECKING:
+    from mlops.accounts.models import User
+
+
+def delete_version(*, user: "User", name: str, version: str) -> None:
+    """Delete the version, and its service with the last one.
+
+    Raises NotFound, or Forbidden without read/write permission on it.
+    """
+    role = require_role(user, Role.READER)
+    with transaction.atomic():
+        begin_change()
+        deleted = version_to_change(user=user, role=role, name=name, version=version)
+        service = deleted.service
+        deleted.delete()
+        if not service.versions.exists():
+            service.delete()

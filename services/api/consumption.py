@@ -1,0 +1,92 @@
+"""Calling a version and describing it to generated clients (wire-api sections 3 and 14).
+
+Scoring calls with a bearer token never get here: the lane (`services/lane.py`) answers them.
+"""
+
+import json
+import uuid
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from mlops.errors import NotFound
+from mlops.representation import error_responses
+from mlops.rest import CompactJSONRenderer
+from nodes.compute_node import run_sync
+from services import swagger
+from services.catalogue import published_version
+from services.models import Version
+from services.scoring import score
+
+_TAGS = ["Consumption"]
+
+
+class Result(serializers.Serializer[Any]):
+    """The result of one run; user code that failed has `success` false."""
+
+    success = serializers.BooleanField()
+    errorMessage = serializers.CharField(allow_blank=True)  # noqa: N815 - the contract's spelling
+    consoleOutput = serializers.CharField(allow_blank=True)  # noqa: N815
+    changedFiles = serializers.ListField(child=serializers.CharField())  # noqa: N815
+    outputParameters = serializers.DictField(help_text="Values by name.")  # noqa: N815
+    outputFiles = serializers.DictField(  # noqa: N815
+        child=serializers.CharField(), help_text="Contents by file name, in base64."
+    )
+
+
+class Consume(APIView):
+    """/api/{name}/{version}, from the sessions of browsers."""
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        """The request with its body kept, which the node gets as it is.
+
+        The CSRF check looks for a form field and would use up the body.
+        """
+        request.body  # noqa: B018 - reading it keeps it
+        return super().initialize_request(request, *args, **kwargs)
+
+    @extend_schema(
+        operation_id="consumeWebService",
+        tags=_TAGS,
+        request={"application/json": OpenApiTypes.OBJECT},
+        responses={200: Result, **error_responses(400, 404, 413, 500, 503, 504)},
+    )
+    def post(self, request: Request, name: str, version: str) -> HttpResponse:
+        """Run the version on a JSON object with one member for each declared input."""
+        answer = run_sync(
+            score(
+                published_version(name, version),
+                request.body,
+                correlation_id=uuid.uuid4().hex,
+            )
+        )
+        if request.accepted_renderer.format == "api":
+            return Response(json.loads(answer))
+        return HttpResponse(answer, content_type="application/json")
+
+
+class SwaggerDocument(APIView):
+    """/api/{name}/{version}/swagger.json."""
+
+    renderer_classes = [CompactJSONRenderer]
+
+    @extend_schema(
+        operation_id="getWebServiceSwagger",
+        tags=_TAGS,
+        responses={
+            200: OpenApiResponse(OpenApiTypes.OBJECT, description="A Swagger 2.0 document."),
+            **error_responses(404),
+        },
+    )
+    def get(self, request: Request, name: str, version: str) -> Response:  # noqa: ARG002
+        """The version's own Swagger 2.0 document, from which clients are generated."""
+        found = Version.objects.named(name, version).select_related("service").first()
+        if found is None:
+            raise NotFound("There is no such version of this service.")
+        return Response(swagger.document(found))

@@ -1,0 +1,138 @@
+"""The service management calls (wire-api section 2)."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from mlops.accounts.permissions import IsContributor, IsReader
+from mlops.accounts.roles import role_of
+from mlops.errors import NotFound
+from mlops.representation import caller, error_responses
+from services.actions.delete import delete_version
+from services.actions.patch import patch_version
+from services.actions.publish import publish_version
+from services.api.representation import PatchRequest, PublishRequest, WebService
+from services.models import Version
+
+_VERSION = OpenApiResponse(OpenApiTypes.STR, description="The version.")
+_TAGS = ["Services"]
+
+
+def _described(versions: QuerySet[Version], request: Request) -> list[Any]:
+    """The versions, oldest first, as the caller may see them."""
+    user = caller(request)
+    context = {"caller": user.username, "role": role_of(user)}
+    found: Any = versions.select_related("service")  # many=True takes several
+    return list(WebService(found, many=True, context=context).data)
+
+
+def _publish(request: Request, name: str, version: str | None) -> Response:
+    """Publish what the body says and answer with the version's name."""
+    body = PublishRequest(data=request.data)
+    body.is_valid(raise_exception=True)
+    published = publish_version(
+        user=caller(request), name=name, version=version, definition=body.definition()
+    )
+    return Response(published.version, status=status.HTTP_201_CREATED)
+
+
+class _ServicesView(APIView):
+    """Readers may look; publishing needs a Contributor; the actions check ownership."""
+
+    def get_permissions(self) -> list[BasePermission]:
+        """The role check for this method, before the body is read."""
+        return [IsContributor() if self.request.method == "POST" else IsReader()]
+
+
+class AllServices(_ServicesView):
+    """/services."""
+
+    @extend_schema(
+        operation_id="getAllServices",
+        tags=_TAGS,
+        responses={200: WebService(many=True), **error_responses()},
+    )
+    def get(self, request: Request) -> Response:
+        """All versions of all services, oldest first."""
+        return Response(_described(Version.objects.all(), request))
+
+
+class ServiceByName(_ServicesView):
+    """/services/{name}."""
+
+    @extend_schema(
+        operation_id="getAllServicesByName",
+        tags=_TAGS,
+        responses={200: WebService(many=True), **error_responses()},
+    )
+    def get(self, request: Request, name: str) -> Response:
+        """All versions of one service, oldest first; an unknown name gives an empty list."""
+        return Response(_described(Version.objects.named(name), request))
+
+    @extend_schema(
+        operation_id="publishWebService",
+        tags=_TAGS,
+        request={"application/json": PublishRequest},
+        responses={201: _VERSION, **error_responses(400, 409)},
+    )
+    def post(self, request: Request, name: str) -> Response:
+        """Publish a service under a generated version, which is the answer."""
+        return _publish(request, name, None)
+
+
+class ServiceVersion(_ServicesView):
+    """/services/{name}/{version}."""
+
+    @extend_schema(
+        operation_id="getAllServicesByNameAndVersion",
+        tags=_TAGS,
+        responses={200: WebService(many=True), **error_responses(404)},
+    )
+    def get(self, request: Request, name: str, version: str) -> Response:
+        """A list with the one version."""
+        found = _described(Version.objects.named(name, version), request)
+        if not found:
+            raise NotFound("There is no such version of this service.")
+        return Response(found)
+
+    @extend_schema(
+        operation_id="publishWebServiceVersion",
+        tags=_TAGS,
+        request={"application/json": PublishRequest},
+        responses={201: _VERSION, **error_responses(400, 409)},
+    )
+    def post(self, request: Request, name: str, version: str) -> Response:
+        """Publish a version of a service."""
+        return _publish(request, name, version)
+
+    @extend_schema(
+        operation_id="patchWebServiceVersion",
+        tags=_TAGS,
+        request={"application/json": PatchRequest},
+        responses={200: _VERSION, **error_responses(400, 404)},
+    )
+    def patch(self, request: Request, name: str, version: str) -> Response:
+        """Change a version: what is absent or null stays, an empty list clears."""
+        body = PatchRequest(data=request.data)
+        body.is_valid(raise_exception=True)
+        patched = patch_version(
+            user=caller(request), name=name, version=version, definition=body.definition()
+        )
+        return Response(patched.version)
+
+    @extend_schema(
+        operation_id="deleteWebServiceVersion",
+        tags=_TAGS,
+        responses={200: OpenApiResponse(description="Deleted."), **error_responses(404)},
+    )
+    def delete(self, request: Request, name: str, version: str) -> Response:
+        """Delete a version."""
+        delete_version(user=caller(request), name=name, version=version)
+        return Response()

@@ -1,0 +1,30 @@
+"""Bundles: what a compute node needs to run one version, content-addressed."""
+
+import hashlib
+import json
+
+from services.models import Version
+
+
+def manifest(version: Version) -> bytes:
+    """The canonical JSON that describes `version` to a node: sorted keys, compact, UTF-8.
+
+    Equal manifests mean equal behaviour: it holds everything that a run depends on (the payload by
+    its SHA-256) and nothing else, so neither name nor description is in it.
+    """
+    payload = version.payload
+    content = {
+        "code": version.code,
+        "initCode": version.init_code,
+        "inputs": version.input_parameters,
+        "outputs": version.output_parameters,
+        "outputFiles": version.output_files,
+        "runtime": version.runtime_type,
+        "payload": payload and {"kind": "snapshot", "sha256": payload.digest, "size": payload.size},
+    }
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def bundle_id(manifest: bytes) -> str:
+    """The id under which nodes keep the bundle: the SHA-256 of its manifest, in hex."""
+    return hashlib.sha256(manifest).hexdigest()

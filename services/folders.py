@@ -1,0 +1,191 @@
+"""Service folders: a `service.toml` and beside it the code, models and files of one version.
+
+    name = "bos-rf"
+    version = "1.0.0"              # left out: a GUID is generated
+    runtime = "R"                  # or "Python"
+    code = "score.R"               # the file whose source is run for each call
+    init = "init.R"                # optional: source run before it
+    alias = "predict"              # optional: name of the operation for generated clients
+    description = "House prices"   # optional
+    files = ["zones.csv"]          # optional: copied to the working directory under the same names
+    artifacts = ["plot.png"]       # optional: names of the files that a call returns
+
+    [inputs]                       # optional: names and types, in this order
+    inputData = "data.frame"
+
+    [outputs]                      # optional, likewise
+    answer = "data.frame"
+
+    [models]                       # optional: variables and the files that hold them
+    model = "model.RData"
+
+Models are read by the compute node, never by the web node. Python ones are pickle or dill files, R
+ones .RData or .rds files. What only its own library can read, like joblib's files, belongs under
+`files` and is loaded in the init code.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlops.errors import InvalidRequest
+from services.schema import CODE_RUNTIMES, Definition, Parameter, require_name
+
+FILE_NAME = "service.toml"
+MODEL_SUFFIXES = {
+    "Python": (".pkl", ".pickle", ".dill"),
+    "R": (".rdata", ".rda", ".rds"),
+}
+_KEYS: dict[str, type[Any]] = {
+    "name": str,
+    "version": str,
+    "runtime": str,
+    "code": str,
+    "init": str,
+    "alias": str,
+    "description": str,
+    "files": list,
+    "artifacts": list,
+    "inputs": dict,
+    "outputs": dict,
+    "models": dict,
+}
+_KINDS: dict[type[Any], str] = {str: "text", list: "a list of texts", dict: "a table of texts"}
+# How the rules of the wire call what the folder calls otherwise.
+_KEY_OF_FIELD = {
+    "inputParameterDefinitions": "inputs",
+    "outputParameterDefinitions": "outputs",
+    "outputFileNames": "artifacts",
+    "operationId": "alias",
+    "initCode": "init",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceFolder:
+    """What a service folder says. `models` are files by variable, `files` by name in the zip."""
+
+    name: str
+    version: str | None
+    runtime: str
+    definition: Definition
+    models: Mapping[str, Path]
+    files: Mapping[str, Path]
+
+
+def read(folder: Path) -> ServiceFolder:
+    """The folder's content, checked; raises InvalidRequest that names the file and the key."""
+    toml = _Toml(folder)
+    runtime = toml.text("runtime")
+    if runtime not in CODE_RUNTIMES:
+        raise toml.wrong("runtime", f"must be {' or '.join(CODE_RUNTIMES)}, not {runtime!r}")
+    definition = Definition(
+        code=toml.source("code"),
+        init_code=toml.source("init") if "init" in toml.said else None,
+        description=toml.optional_text("description"),
+        operation_id=toml.optional_text("alias"),
+        inputs=toml.parameters("inputs"),
+        outputs=toml.parameters("outputs"),
+        runtime_type=runtime,
+        output_files=toml.texts("artifacts"),
+    )
+    name, version = toml.text("name"), toml.optional_text("version")
+    try:
+        require_name("name", name)
+        if version is not None:
+            require_name("version", version)
+        definition = definition.checked()
+    except InvalidRequest as error:
+        raise toml.refused(error) from None
+    return ServiceFolder(
+        name=name,
+        version=version,
+        runtime=runtime,
+        definition=definition,
+        models=toml.models(MODEL_SUFFIXES[runtime]),
+        files={Path(name).as_posix(): toml.file("files", name) for name in toml.texts("files")},
+    )
+
+
+class _Toml:
+    """A parsed `service.toml`; every complaint names it and the key."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE_NAME
+        self._folder = folder
+        try:
+            self.said: dict[str, Any] = tomllib.loads(self.path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InvalidRequest(f"{self.path} cannot be read: {error.strerror}.") from None
+        except ValueError as error:  # not UTF-8, or not TOML
+            raise InvalidRequest(f"{self.path} is not valid TOML: {error}") from None
+        for key, value in self.said.items():
+            self._require_kind(key, value)
+
+    def _require_kind(self, key: str, value: Any) -> None:
+        kind = _KEYS.get(key)
+        if kind is None:
+            raise self.wrong(key, f"is not known; the keys are {', '.join(_KEYS)}")
+        texts = list(value.values()) if isinstance(value, dict) else value
+        is_right = isinstance(value, kind) and all(isinstance(text, str) for text in texts)
+        if not is_right:
+            raise self.wrong(key, f"must be {_KINDS[kind]}")
+
+    def wrong(self, key: str, complaint: str) -> InvalidRequest:
+        return InvalidRequest(f"{self.path}: {key} {complaint}.", fields=key)
+
+    def refused(self, error: InvalidRequest) -> InvalidRequest:
+        """The same complaint in the words of the file."""
+        message, fields = error.message, error.fields
+        for field, key in _KEY_OF_FIELD.items():
+            message, fields = message.replace(field, key), fields.replace(field, key)
+        return InvalidRequest(f"{self.path}: {message}", fields=fields)
+
+    def text(self, key: str) -> str:
+        if not self.said.get(key):
+            raise self.wrong(key, "is missing")
+        return str(self.said[key])
+
+    def optional_text(self, key: str) -> str | None:
+        return self.text(key) if key in self.said else None
+
+    def texts(self, key: str) -> list[str]:
+        return list(self.said.get(key, []))
+
+    def parameters(self, key: str) -> list[Parameter]:
+        return [Parameter(name, kind) for name, kind in self.said.get(key, {}).items()]
+
+    def source(self, key: str) -> str:
+        path = self.file(key, self.text(key))
+        try:
+            return path.read_text(encoding="utf-8")
+        except ValueError:
+            raise self.wrong(key, f"names {path.name}, which is not UTF-8 text") from None
+
+    def models(self, suffixes: tuple[str, ...]) -> dict[str, Path]:
+        found = {}
+        for variable, name in self.said.get("models", {}).items():
+            key = f"models.{variable}"
+            found[variable] = self.file(key, name)
+            if found[variable].suffix.lower() not in suffixes:
+                raise self.wrong(
+                    key,
+                    f"names {name}; a model of this runtime is one of {', '.join(suffixes)}; "
+                    "list other files under `files` and load them in the init code",
+                )
+        return found
+
+    def file(self, key: str, name: str) -> Path:
+        """The regular file `name` inside the folder."""
+        path = self._folder / name
+        if Path(name).is_absolute() or ".." in Path(name).parts or "\\" in name:
+            raise self.wrong(key, f"must name files inside the folder, not {name!r}")
+        try:
+            is_file = path.is_file()
+        except ValueError:  # a null character
+            is_file = False
+        if not is_file:
+            raise self.wrong(key, f"names {name!r}, which is no file in {self._folder}")
+        return path

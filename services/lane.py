@@ -1,0 +1,174 @@
+"""The scoring lane: hot scoring calls without Django's request cycle (architecture, one request).
+
+A layer of plain ASGI. It takes `POST /api/{name}/{version}` with a bearer token; everything else
+falls through to Django, whose view of the same address serves the sessions of browsers.
+"""
+
+import asyncio
+import json
+import logging
+import uuid
+from types import TracebackType
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote_to_bytes
+
+from mlops.accounts import token_cache
+from mlops.accounts.roles import Role
+from mlops.errors import MlopsError, NotFound, error_body
+from services import scoring
+from services.catalogue import Catalogue, PublishedVersion
+from services.permissions import require
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+logger = logging.getLogger(__name__)
+
+# A call that is answered within this time does not pay for watching its client.
+WATCH_AFTER_SECONDS = 0.05
+
+_Headers = list[tuple[bytes, bytes]]
+
+
+class ScoringLane:
+    """Answers hot scoring calls itself and hands everything else to `app`."""
+
+    def __init__(self, app: "ASGIApp") -> None:
+        self._app = app
+        self._catalogue = Catalogue()
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] == "http" and scope["method"] == "POST":
+            segments = _scoring_path(scope)
+            token = _bearer_token(scope)
+            if segments is not None and token is not None:
+                await self._serve(receive, send, segments, token)
+                return
+        await self._app(scope, receive, send)
+
+    async def _serve(
+        self, receive: "Receive", send: "Send", segments: tuple[bytes, bytes], token: str
+    ) -> None:
+        extra: _Headers = []
+        try:
+            body = await self._score(receive, segments, token)
+            status = 200
+        except _ClientGone:
+            return
+        except MlopsError as error:
+            status, body, extra = error.status, _json(error.body()), _headers_of(error)
+        except Exception:
+            logger.exception("Scoring failed.")
+            message = "Something went wrong on the server; its log says more."
+            status, body = 500, _json(error_body(500, message, "ServerError"))
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            *extra,
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _score(self, receive: "Receive", segments: tuple[bytes, bytes], token: str) -> bytes:
+        """The result object; raises MlopsError or _ClientGone."""
+        caller = await token_cache.caller_of(token)
+        require(caller.role, Role.READER)
+        published = await self._find(segments)
+        body = await _read_body(receive)
+        with _ClientWatch(receive):
+            return await scoring.score(published, body, correlation_id=uuid.uuid4().hex)
+
+    async def _find(self, segments: tuple[bytes, bytes]) -> PublishedVersion:
+        try:
+            name, version = (unquote_to_bytes(segment).decode() for segment in segments)
+        except UnicodeDecodeError:
+            found = None
+        else:
+            found = await self._catalogue.find(name, version)
+        if found is None:
+            raise NotFound("There is no such version of this service.")
+        return found
+
+
+class _ClientGone(Exception):  # noqa: N818 - nobody is left to be told
+    """The client closed the connection."""
+
+
+class _ClientWatch:
+    """Breaks off what runs in its context when the client goes away, and raises _ClientGone.
+
+    That closes the connection to the node as well, which stops the run there.
+    """
+
+    def __init__(self, receive: "Receive") -> None:
+        self._receive = receive
+        self._is_gone = False
+        self._watcher: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self._timer = loop.call_later(WATCH_AFTER_SECONDS, self._start)
+
+    def _start(self) -> None:
+        self._watcher = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._is_gone = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+        # Cancelled by somebody else as well, the task must end as cancelled.
+        if self._is_gone and self._task is not None and self._task.uncancel() == 0:
+            raise _ClientGone from None
+
+
+def _scoring_path(scope: "Scope") -> tuple[bytes, bytes] | None:
+    """The name and version of `/api/{name}/{version}`, still percent-encoded; None elsewhere."""
+    raw_path: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+    parts = raw_path.split(b"/")
+    if len(parts) != 4 or parts[1] != b"api" or parts[0] or not parts[2] or not parts[3]:
+        return None
+    return parts[2], parts[3]
+
+
+def _bearer_token(scope: "Scope") -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            scheme, _, token = value.partition(b" ")
+            return token.strip().decode("latin-1") if scheme.lower() == b"bearer" else None
+    return None
+
+
+async def _read_body(receive: "Receive") -> bytes:
+    """The whole body, whose size the layer outside of this one bounds; raises _ClientGone."""
+    chunks: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _ClientGone
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _headers_of(error: MlopsError) -> _Headers:
+    if error.status == 401:
+        return [(b"www-authenticate", b"Bearer")]
+    return [(b"retry-after", b"1")] if error.retryable else []
+
+
+def _json(body: object) -> bytes:
+    return json.dumps(body, separators=(",", ":")).encode()
