@@ -1,0 +1,95 @@
+"""The three programs of one box, as the supervisor needs to know them."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from django.conf import settings
+
+from mlops.onebox.claims import local_url
+from mlops.onebox.heartbeat import heartbeat_files
+from mlops.onebox.logs import RotatingLog
+from mlops.onebox.probes import answers, touches
+from mlops.onebox.supervisor import Program
+
+HEARTBEAT_SECONDS = 30.0
+WORKER_PROCESSES = 2
+MARK_VARIABLE = "MLOPS_ONEBOX"
+
+
+def web_url() -> str:
+    """Where the web node answers on this machine."""
+    return local_url(settings.HOST, settings.WEB_PORT)
+
+
+def compute_url() -> str:
+    """Where the compute node answers on this machine."""
+    return local_url(settings.HOST, settings.COMPUTE_PORT)
+
+
+def manage(*arguments: str) -> Sequence[str]:
+    """The command line of `manage.py` with `arguments`."""
+    return [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments]
+
+
+def programs() -> list[Program]:
+    """Compute node, web node and worker, in the order in which they are started."""
+    return [
+        Program(
+            name="compute node",
+            command=manage("computenode"),
+            probe=answers(
+                f"{compute_url()}/v1/health", {"Authorization": f"Bearer {settings.CLUSTER_KEY}"}
+            ),
+            log=log("computenode"),
+            stops_last=True,
+        ),
+        Program(
+            name="web node",
+            command=manage("webnode"),
+            probe=answers(f"{web_url()}/ping"),
+            log=log("webnode"),
+        ),
+        Program(
+            name="worker",
+            command=_worker_command(),
+            probe=touches(heartbeat_files(), within_seconds=HEARTBEAT_SECONDS),
+            log=log("worker"),
+        ),
+    ]
+
+
+def log(name: str) -> RotatingLog:
+    """The log file called `name`."""
+    return RotatingLog(settings.LOG_DIR / f"{name}.log")
+
+
+def environment() -> dict[str, str]:
+    """What the programs get as environment: ours, and a mark to know them by."""
+    mark, _, value = mark_of_this_box().partition("=")
+    return {
+        **os.environ,
+        "MLOPS_DATA_DIR": str(settings.DATA_DIR),
+        "DJANGO_SETTINGS_MODULE": "mlops.settings",
+        # Celery's command is not below manage.py and would not find the project.
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(settings.BASE_DIR), *_python_path()])),
+        "PYTHONUNBUFFERED": "1",
+        mark: value,
+    }
+
+
+def mark_of_this_box() -> str:
+    """The entry in their environment that tells our processes from those of another box."""
+    return f"{MARK_VARIABLE}={settings.DATA_DIR}"
+
+
+def _python_path() -> list[str]:
+    return os.environ.get("PYTHONPATH", "").split(os.pathsep)
+
+
+def _worker_command() -> Sequence[str]:
+    return [
+        *(sys.executable, "-m", "celery", "--app", "mlops", "--quiet", "worker"),
+        *("--beat", "--concurrency", str(WORKER_PROCESSES)),
+        *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+    ]

@@ -1,0 +1,1 @@
+answer <- predict(model, inputData)

@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# Installs what the product needs into .venv and, where it may, from Debian. Called by the Makefile:
+#   install.sh run    what `make run` needs; without R it goes on with Python only
+#   install.sh test   what `make test` needs on top; everything must be there
+# A second call with nothing changed installs nothing.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+unset MLOPS_ADMIN_PASSWORD  # none of the installers' business
+
+purpose=$1
+python=.venv/bin/python
+r_packages=(r-base-core r-cran-jsonlite r-cran-mass r-cran-randomforest)
+test_packages=(chromium curl libatomic1)  # the last for the browser driver within playwright
+
+say() { printf '%s\n' "$*"; }
+fail() { printf '%s\n' "$*" >&2; exit 1; }
+
+# Runs a command as root without asking for a password; fails where that is impossible.
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+may_install() {
+  command -v apt-get >/dev/null || return 1
+  [ "$(id -u)" = 0 ] || { command -v sudo >/dev/null && sudo -n true 2>/dev/null; }
+}
+
+apt_install() {
+  may_install || return 1
+  say "Installing from Debian: $*"
+  as_root apt-get update -qq &&
+    as_root env DEBIAN_FRONTEND=noninteractive \
+      apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=120 "$@" >/dev/null
+}
+
+how_to_install() {
+  if [ "$(id -u)" = 0 ] || ! command -v sudo >/dev/null; then
+    say "    apt-get update && apt-get install --no-install-recommends $*      (as root)"
+  else
+    say "    sudo apt-get update && sudo apt-get install --no-install-recommends $*"
+  fi
+}
+
+python_is_recent_enough() {
+  "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+}
+
+prepare_venv() {
+  command -v python3 >/dev/null || fail "Python 3.11 or newer is needed, and there is no python3 here.
+Install python3 and python3-venv, then start again."
+  python_is_recent_enough python3 || fail "Python 3.11 or newer is needed; python3 here is \
+$(python3 -c 'import platform; print(platform.python_version())').
+Put a newer one first on the PATH, then start again."
+  # Absent, half made, or left over from a Python that is gone or too old.
+  if ! { python_is_recent_enough $python && $python -m pip --version; } >/dev/null 2>&1; then
+    python3 -c 'import ensurepip, venv' 2>/dev/null || apt_install python3-venv ||
+      fail "The Python module venv is missing. Type, then start again:
+$(how_to_install python3-venv)"
+    say "Creating the virtual environment .venv"
+    python3 -m venv --clear .venv
+  fi
+}
+
+fingerprint() {
+  { $python --version && cat "$@"; } | sha256sum | cut -d' ' -f1
+}
+
+# Installs a requirements file unless its stamp says that just this was installed already.
+install_requirements() {
+  local file=$1 stamp=.venv/$1.installed state
+  state=$(fingerprint requirements.txt "$file")
+  [ "$(cat "$stamp" 2>/dev/null)" != "$state" ] || return 0
+  say "Installing the Python packages of $file"
+  rm -f .venv/*.installed  # whatever happens from here on, no other stamp may speak for the result
+  $python -m pip install --quiet --no-input --disable-pip-version-check -r "$file" ||
+    fail "The Python packages could not be installed; the lines above say why. Start again to go on."
+  fingerprint requirements.txt requirements.txt >.venv/requirements.txt.installed
+  printf '%s\n' "$state" >"$stamp"
+}
+
+r_is_ready() {
+  command -v Rscript && Rscript --vanilla -e '
+    needed <- c("jsonlite", "randomForest", "MASS")
+    quit(status = any(!nzchar(sapply(needed, function(name) system.file(package = name)))))'
+}
+
+what_tests_call_is_ready() {
+  command -v chromium && command -v curl && $python -m playwright --version
+}
+
+# Installs Debian packages unless the check finds that what they bring is there.
+ensure() {
+  local check=$1 what=$2
+  shift 2
+  "$check" >/dev/null 2>&1 || apt_install "$@" || {
+    say "$what is not installed. Type, then start again:"
+    how_to_install "$@"
+    return 1
+  }
+}
+
+ensure_r() { ensure r_is_ready "What R services need" "${r_packages[@]}"; }
+
+# One installer at a time; the lock ends with this script, however it ends.
+if command -v flock >/dev/null; then
+  exec 9<requirements.txt
+  flock 9
+fi
+
+prepare_venv
+case $purpose in
+  run)
+    install_requirements requirements.txt
+    ensure_r || say "Going on with Python only."
+    ;;
+  test)
+    install_requirements requirements-dev.txt
+    ensure_r
+    ensure what_tests_call_is_ready "What the tests call" "${test_packages[@]}"
+    ;;
+  *) fail "usage: install.sh run|test" ;;
+esac
