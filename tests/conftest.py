@@ -1,0 +1,109 @@
+"""The cast: `admin` is Owner, `alice` and `bob` are Contributors, `rita` is a Reader."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.conf import settings as project_settings
+from django.contrib.auth.models import Group
+from pytest_django import Settings
+from rest_framework.test import APIClient
+
+from mlops.accounts import tokens
+from mlops.accounts.models import User
+from nodes.actions import declare_node
+from nodes.models import Session
+from nodes.registry import registry
+from tests.nodes.runtime.running import RunningNode, start_node
+from tests.nodes.web import WebNode, start_web_node
+
+pytest_plugins = ["tests.e2e.one_box"]
+
+PASSWORD = "Quite-Secret-1"
+CONTRIBUTORS = "data-scientists"
+READERS = "dashboards"
+
+
+@pytest.fixture(autouse=True)
+def fast_password_hashes(settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def admin(db: None) -> User:
+    return User.objects.create_superuser("admin", password=PASSWORD)
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return create_user("alice", group=CONTRIBUTORS)
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    return create_user("bob", group=CONTRIBUTORS)
+
+
+@pytest.fixture
+def rita(db: None, declared_groups: None) -> User:
+    return create_user("rita", group=READERS)
+
+
+@pytest.fixture
+def declared_groups(settings: Settings) -> None:
+    """Groups for each role: from here on, whoever is in none of them has no role."""
+    settings.ROLE_GROUPS = {"Owner": [], "Contributor": [CONTRIBUTORS], "Reader": [READERS]}
+
+
+def create_user(username: str, *, group: str = "") -> User:
+    user = User.objects.create_user(username, password=PASSWORD)
+    if group:
+        user.groups.add(Group.objects.get_or_create(name=group)[0])
+    return user
+
+
+@pytest.fixture
+def client_for() -> Callable[[User], APIClient]:
+    """An API client with a real access token of the given user."""
+
+    def sign_in(user: User) -> APIClient:
+        client = APIClient()
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {tokens.issue(user).access_token}")
+        return client
+
+    return sign_in
+
+
+@pytest.fixture(scope="session")
+def compute_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
+    """A compute node process with the cluster key of the settings; see `RunningNode`."""
+    data_dir = tmp_path_factory.mktemp("compute-node")
+    node = start_node(data_dir, cluster_key=project_settings.CLUSTER_KEY)
+    yield node
+    node.stop()
+
+
+@pytest.fixture(scope="session")
+def web_node(
+    tmp_path_factory: pytest.TempPathFactory, compute_node: RunningNode
+) -> Iterator[WebNode]:
+    """A web node process with a database of its own, in which `compute_node` is declared."""
+    data_dir = tmp_path_factory.mktemp("web-node")
+    node = start_web_node(data_dir, MLOPS_CLUSTER_KEY=compute_node.cluster_key)
+    node.declare(f"{compute_node.address}/")
+    yield node
+    node.stop()
+
+
+@pytest.fixture(autouse=True)
+def forgotten_nodes() -> None:
+    """What other tests declared is not remembered."""
+    registry.forget()
+
+
+@pytest.fixture
+def declared_node(db: None, compute_node: RunningNode) -> Iterator[RunningNode]:
+    """The compute node process, declared as the only one; sessions left open on it are closed."""
+    declare_node(uri=compute_node.address)
+    yield compute_node
+    for session_id in Session.objects.values_list("pk", flat=True):
+        compute_node.http.delete(f"/v1/sessions/{session_id}?force=1")

@@ -1,0 +1,59 @@
+"""The console of a real box in a real browser."""
+
+import re
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.e2e.one_box import OneBox
+
+# Without these the browser tries to reach its maker's servers.
+ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=ARGUMENTS
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context()
+    yield context.new_page()
+    context.close()
+
+
+def sign_in(page: Page, box: OneBox, password: str) -> None:
+    page.goto(box.url)
+    page.locator("input[name=username]").fill("admin")
+    page.locator("input[name=password]").fill(password)
+    page.locator("input[name=password]").press("Enter")
+
+
+def test_the_root_leads_to_the_sign_in_page(one_box: OneBox, page: Page) -> None:
+    page.goto(one_box.url)
+    expect(page).to_have_url(re.compile(r"/console/login/"))
+    expect(page.locator("input[name=password]")).to_be_visible()
+
+
+def test_a_wrong_password_is_refused_with_a_reason(one_box: OneBox, page: Page) -> None:
+    sign_in(page, one_box, "wrong")
+    expect(page.get_by_text("The user name or the password is wrong.")).to_be_visible()
+
+
+def test_the_administrator_sees_the_services_and_the_compute_node(
+    one_box: OneBox, page: Page
+) -> None:
+    sign_in(page, one_box, one_box.admin_password)
+    page.goto(f"{one_box.url}/console/services/version/")
+    for name in ("iris", "bos-rf"):
+        expect(page.get_by_role("link", name=name, exact=True).first).to_be_visible()
+    page.goto(f"{one_box.url}/console/nodes/nodeentry/")
+    expect(page.get_by_text(f"127.0.0.1:{one_box.compute_port}").first).to_be_visible()

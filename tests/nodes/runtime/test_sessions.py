@@ -1,0 +1,187 @@
+"""Sessions hold objects and files, save them as snapshots, and give them to bundles."""
+
+import io
+import uuid
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import dill
+import httpx
+import pytest
+
+from tests.nodes.runtime.running import RunningNode, zip_of
+
+
+class SessionOf:
+    """One open session of a node."""
+
+    def __init__(self, node: RunningNode) -> None:
+        self.node = node
+        self.id = str(uuid.uuid4())
+        self.path = f"/v1/sessions/{self.id}"
+        answer = node.http.post("/v1/sessions", json={"id": self.id, "runtime": "Python"})
+        assert (answer.status_code, answer.json()) == (201, {})
+
+    def put(self, name: str, value: Any) -> httpx.Response:
+        return self.put_bytes(name, dill.dumps(value))
+
+    def put_bytes(self, name: str, data: bytes) -> httpx.Response:
+        return self.node.http.put(f"{self.path}/workspace/{name}", content=data)
+
+    def get(self, name: str) -> httpx.Response:
+        return self.node.http.get(f"{self.path}/workspace/{name}")
+
+    def value(self, name: str) -> Any:
+        return dill.loads(self.get(name).content)  # noqa: S301 (our own object)
+
+    def names(self) -> list[str]:
+        objects: list[str] = self.node.http.get(f"{self.path}/workspace").json()["objects"]
+        return objects
+
+    def snapshot(self) -> bytes:
+        answer = self.node.http.post(f"{self.path}/snapshot")
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"] == "application/zip"
+        return answer.content
+
+    def load(self, snapshot: bytes) -> httpx.Response:
+        return self.node.http.put(f"{self.path}/snapshot", content=snapshot)
+
+    def close(self, force: str = "") -> httpx.Response:
+        return self.node.http.delete(self.path + force)
+
+
+@pytest.fixture
+def session(node: RunningNode) -> Iterator[SessionOf]:
+    opened = SessionOf(node)
+    yield opened
+    opened.close("?force=1")
+
+
+def test_an_object_comes_back_as_it_was_put(session: SessionOf) -> None:
+    assert session.names() == []
+    answer = session.put("model", {"weights": [1.5, 2]})
+    assert (answer.status_code, answer.json()) == (200, {})
+    assert session.names() == ["model"]
+    assert session.value("model") == {"weights": [1.5, 2]}
+
+
+def test_a_deleted_object_is_gone(session: SessionOf) -> None:
+    session.put("model", 1)
+    assert session.node.http.delete(f"{session.path}/workspace/model").json() == {}
+    assert session.names() == []
+    for answer in (
+        session.get("model"),
+        session.node.http.delete(f"{session.path}/workspace/model"),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (404, "object-unknown")
+
+
+@pytest.mark.parametrize("data", [b"no pickle", b"", b"cno_such_module\nThing\n."])
+def test_bytes_that_are_no_object_are_refused_with_pythons_own_words(
+    session: SessionOf, data: bytes
+) -> None:
+    session.put("kept", 1)
+    answer = session.put_bytes("kept", data)
+    assert (answer.status_code, answer.json()["code"]) == (400, "object-invalid")
+    assert "Error" in answer.json()["message"]
+    assert session.value("kept") == 1
+
+
+def test_an_object_that_kills_the_interpreter_ends_its_session_alone(node: RunningNode) -> None:
+    session, other = SessionOf(node), SessionOf(node)
+    answer = session.put_bytes("x", b"cos\n_exit\n(I3\ntR.")
+    assert (answer.status_code, answer.json()["code"]) == (500, "session-failed")
+    assert "exit code 3" in answer.json()["message"]
+    assert session.get("x").json()["code"] == "session-unknown"
+    assert other.put("x", 1).status_code == 200
+    other.close()
+
+
+def test_an_empty_session_gives_a_zip_without_entries(session: SessionOf) -> None:
+    assert zipfile.ZipFile(io.BytesIO(session.snapshot())).namelist() == []
+
+
+def test_a_snapshot_carries_objects_and_files_into_another_session(node: RunningNode) -> None:
+    first, second = SessionOf(node), SessionOf(node)
+    first.put("a", [1])
+    second.put("b", [2])
+    assert first.load(zip_of({"data/x.txt": b"x"})).json() == {}
+    snapshot = first.snapshot()
+    assert set(zipfile.ZipFile(io.BytesIO(snapshot)).namelist()) == {"data/x.txt", ".dill"}
+    assert second.load(snapshot).status_code == 200
+    assert second.names() == ["a", "b"]
+    names = zipfile.ZipFile(io.BytesIO(second.snapshot())).namelist()
+    assert set(names) == {"data/x.txt", ".dill"}
+    first.close()
+    second.close()
+
+
+def test_objects_that_share_a_part_still_share_it_after_a_snapshot(session: SessionOf) -> None:
+    shared: list[int] = []
+    session.put("pair", (shared, shared))
+    assert session.load(session.snapshot()).status_code == 200
+    left, right = session.value("pair")
+    assert left is right
+
+
+@pytest.mark.parametrize(
+    "snapshot",
+    [b"no zip", zip_of({"../escaped": b"x"}), zip_of({".dill": b"no pickle"})],
+    ids=["no zip", "traversal", "no pickle"],
+)
+def test_a_snapshot_that_cannot_be_loaded_changes_nothing(
+    session: SessionOf, snapshot: bytes
+) -> None:
+    session.put("kept", 1)
+    before = session.snapshot()
+    answer = session.load(snapshot)
+    assert (answer.status_code, answer.json()["code"]) == (400, "snapshot-invalid")
+    assert session.snapshot() == before
+
+
+def test_a_bundle_made_of_a_snapshot_scores_with_its_objects_and_files(
+    node: RunningNode, session: SessionOf
+) -> None:
+    from sklearn.linear_model import LinearRegression
+
+    model = LinearRegression().fit([[0.0], [1.0]], [1.0, 3.0])
+    session.put("model", model)
+    session.load(zip_of({"offset.txt": b"10"}))
+    service = node.publish(
+        "y = float(model.predict([[x]])[0]) + float(open('offset.txt').read())",
+        inputs=[("x", "numeric")],
+        outputs=[("y", "numeric")],
+        payload=session.snapshot(),
+    )
+    session.close()
+    assert service.outputs({"x": 2})["y"] == pytest.approx(15)
+
+
+def test_a_closed_session_is_unknown_and_its_shell_is_free(node: RunningNode) -> None:
+    session = SessionOf(node)
+    active = node.health()["activeShellCount"]
+    assert session.close().json() == {}
+    assert node.health()["activeShellCount"] == active - 1
+    for answer in (session.close(), session.get("x"), node.http.post(f"{session.path}/snapshot")):
+        assert (answer.status_code, answer.json()["code"]) == (404, "session-unknown")
+
+
+def test_the_same_id_twice_is_refused(session: SessionOf) -> None:
+    answer = session.node.http.post("/v1/sessions", json={"id": session.id, "runtime": "Python"})
+    assert answer.status_code == 400
+    assert session.names() == []
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"id": "x"}'])
+def test_a_session_without_id_and_runtime_is_refused(node: RunningNode, body: bytes) -> None:
+    assert node.http.post("/v1/sessions", content=body).status_code == 400
+
+
+@pytest.mark.parametrize("runtime", ["R", "Perl"])
+def test_a_session_of_a_language_that_does_not_run_here_is_unavailable(
+    node: RunningNode, runtime: str
+) -> None:
+    answer = node.http.post("/v1/sessions", json={"id": "x", "runtime": runtime})
+    assert (answer.status_code, answer.json()["code"]) == (503, "runtime-unavailable")

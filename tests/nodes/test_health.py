@@ -1,0 +1,137 @@
+"""Probing compute nodes and recording what was seen."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from nodes import health
+from nodes.health import Sighting, probe_nodes, record
+from nodes.models import NodeEntry, NodeHealth
+from nodes.tasks import probe_nodes as probe_nodes_task
+from tests.nodes.loopback import Peer, serving_in_thread
+from tests.nodes.runtime.running import RunningNode, free_port
+
+NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
+REPORT = {"version": "1", "apiVersion": "1.0", "runtimes": {"R": {"available": True}}}
+NODE = "http://10.0.0.1:12805/"
+
+pytestmark = pytest.mark.django_db
+
+
+async def healthy(peer: Peer) -> None:
+    while True:
+        await peer.read_request()
+        await peer.answer(json.dumps(REPORT).encode())
+
+
+def known(address: str, *, seen: datetime = NOW) -> NodeHealth:
+    return NodeHealth.objects.create(address=address, last_seen_at=seen, last_probe_at=seen)
+
+
+def test_a_node_that_answers_is_recorded_with_its_report() -> None:
+    with serving_in_thread(healthy) as server:
+        NodeEntry.objects.create(uri=f"{server.url}/")
+        probe_nodes(now=NOW)
+    row = NodeHealth.objects.get()
+    assert row.address == f"{server.url}/"
+    assert (row.last_seen_at, row.last_probe_at, row.last_error) == (NOW, NOW, "")
+    assert row.report == REPORT
+    assert row.is_answering
+
+
+def test_a_real_node_answers_the_prober(declared_node: RunningNode) -> None:
+    probe_nodes_task()
+    row = NodeHealth.objects.get()
+    assert row.is_answering
+    assert row.report["runtimes"]["Python"]["available"]
+
+
+def test_a_single_address_that_does_not_answer_is_recorded_with_the_reason() -> None:
+    NodeEntry.objects.create(uri=f"http://127.0.0.1:{free_port()}/")
+    probe_nodes(now=NOW)
+    row = NodeHealth.objects.get()
+    assert row.last_seen_at is None
+    assert "cannot be reached" in row.last_error
+    assert not row.is_answering
+
+
+def test_a_node_that_stops_answering_keeps_its_last_report() -> None:
+    port = free_port()
+    address = f"http://127.0.0.1:{port}/"
+    NodeEntry.objects.create(uri=address)
+    earlier = NOW - timedelta(seconds=5)
+    record([Sighting(address, earlier, report=REPORT)])
+    probe_nodes(now=NOW)
+    row = NodeHealth.objects.get()
+    assert (row.last_seen_at, row.last_probe_at) == (earlier, NOW)
+    assert row.report == REPORT
+    assert not row.is_answering
+
+
+def test_something_else_at_the_address_is_no_node() -> None:
+    async def other(peer: Peer) -> None:
+        await peer.read_request()
+        await peer.answer(b"<html>")
+
+    with serving_in_thread(other) as server:
+        NodeEntry.objects.create(uri=f"{server.url}/")
+        probe_nodes(now=NOW)
+    assert "does not answer as a compute node" in NodeHealth.objects.get().last_error
+
+
+def test_only_members_of_a_range_that_answer_are_recorded() -> None:
+    with serving_in_thread(healthy) as server:
+        uri = f"http://127.0.0.1:{server.port}-{min(server.port + 5, 65535)}/"
+        NodeEntry.objects.create(uri=uri)
+        probe_nodes(now=NOW)
+    rows = NodeHealth.objects.all()
+    assert f"{server.url}/" in [row.address for row in rows]
+    assert all(row.is_answering for row in rows)
+
+
+def test_a_member_of_a_range_that_answered_lately_is_probed_every_time() -> None:
+    address = f"http://127.0.0.1:{free_port()}/"
+    NodeEntry.objects.create(uri="http://127.0.0.1:1024-65535/")
+    known(address, seen=NOW - timedelta(minutes=59))
+    probe_nodes(now=NOW)
+    assert NodeHealth.objects.get(address=address).last_probe_at == NOW
+
+
+def test_a_member_of_a_range_unseen_for_an_hour_is_forgotten() -> None:
+    address = f"http://127.0.0.1:{free_port()}/"
+    NodeEntry.objects.create(uri=address.removesuffix("/") + "-65535")
+    known(address, seen=NOW - timedelta(hours=1))
+    probe_nodes(now=NOW)
+    assert not NodeHealth.objects.filter(address=address).exists()
+
+
+def test_a_node_that_is_no_longer_declared_is_forgotten() -> None:
+    known(NODE)
+    probe_nodes(now=NOW)
+    assert not NodeHealth.objects.exists()
+
+
+@pytest.mark.parametrize("n_addresses", [0, 1, 128, 129, 1000, 65536])
+def test_every_unknown_address_has_its_turn_and_none_round_is_too_long(n_addresses: int) -> None:
+    addresses = [str(number) for number in range(n_addresses)]
+    n_rounds = max(1, -(-n_addresses // 128))
+    turns = [health._turn(addresses, 7_000_000 + number) for number in range(n_rounds)]
+    assert sorted(address for turn in turns for address in turn) == sorted(addresses)
+    assert all(len(turn) <= 128 for turn in turns)
+
+
+def test_a_later_sighting_is_never_overwritten_by_an_earlier_one() -> None:
+    record([Sighting(NODE, NOW, report=REPORT)])
+    record([Sighting(NODE, NOW - timedelta(seconds=1), error="refused")])
+    row = NodeHealth.objects.get()
+    assert (row.last_probe_at, row.last_error) == (NOW, "")
+
+
+def test_recording_needs_no_more_queries_than_nodes(
+    django_assert_max_num_queries: object,
+) -> None:
+    addresses = [f"http://10.0.0.{number}:12805/" for number in range(100)]
+    record([Sighting(address, NOW, report=REPORT) for address in addresses])
+    with django_assert_max_num_queries(103):  # type: ignore[operator]
+        record([Sighting(address, NOW, report=REPORT) for address in addresses])

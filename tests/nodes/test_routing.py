@@ -1,0 +1,97 @@
+"""Choosing a node: a pure function."""
+
+import random
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nodes.routing import choose
+
+ADDRESSES = [f"http://10.0.0.{number}:12805/" for number in range(20)]
+A, B, C = ADDRESSES[:3]
+
+
+class InOrder:
+    """Draws the given addresses, one after the other."""
+
+    def __init__(self, *draws: str) -> None:
+        self._draws = iter(draws)
+
+    def choice(self, seq: Sequence[str]) -> str:
+        drawn = next(self._draws)
+        assert drawn in seq
+        return drawn
+
+    def sample(self, population: Sequence[str], k: int) -> list[str]:
+        return list(population[:k])
+
+
+def test_without_a_ready_node_there_is_no_choice() -> None:
+    assert choose([], outstanding={}, randomness=InOrder()) is None
+
+
+def test_the_only_ready_node_is_chosen_however_busy() -> None:
+    assert choose([A], outstanding={A: 99}, randomness=InOrder()) == A
+
+
+def test_cold_the_less_busy_of_two_drawn_nodes_is_chosen() -> None:
+    outstanding = {A: 3, B: 2, C: 0}
+    assert choose([A, B, C], outstanding=outstanding, randomness=InOrder(A, B)) == B
+
+
+def test_the_least_busy_warm_node_comes_first() -> None:
+    chosen = choose([A, B, C], warm=[A, B], outstanding={A: 2, B: 1}, randomness=InOrder(C, C))
+    assert chosen == B
+
+
+def test_a_warm_node_is_left_when_it_is_much_busier() -> None:
+    for n_outstanding, expected in [(4, A), (5, B)]:
+        chosen = choose([A, B], warm=[A], outstanding={A: n_outstanding}, randomness=InOrder(B, B))
+        assert chosen == expected
+
+
+def test_an_excluded_node_is_never_chosen_warm_or_not() -> None:
+    for warm in ([], [A]):
+        chosen = choose([A, B], warm=warm, outstanding={B: 50}, randomness=InOrder(), excluded=[A])
+        assert chosen == B
+    assert choose([A], outstanding={}, randomness=InOrder(), excluded=[A]) is None
+
+
+def test_of_many_warm_nodes_a_few_are_compared() -> None:
+    busy_late = {address: 0 if number == 19 else 1 for number, address in enumerate(ADDRESSES)}
+    chosen = choose(ADDRESSES, warm=ADDRESSES, outstanding=busy_late, randomness=InOrder(A, A))
+    assert chosen in ADDRESSES[:8]
+
+
+@given(
+    st.lists(st.sampled_from(ADDRESSES), unique=True),
+    st.sets(st.sampled_from(ADDRESSES)),
+    st.dictionaries(st.sampled_from(ADDRESSES), st.integers(0, 50)),
+    st.sets(st.sampled_from(ADDRESSES)),
+    st.integers(),
+)
+def test_the_choice_is_ready_and_not_excluded(
+    ready: list[str], warm: set[str], outstanding: dict[str, int], excluded: set[str], seed: int
+) -> None:
+    chosen = choose(
+        ready,
+        warm=[address for address in ready if address in warm],
+        outstanding=outstanding,
+        randomness=random.Random(seed),
+        excluded=excluded,
+    )
+    if set(ready) - excluded:
+        assert chosen in set(ready) - excluded
+    else:
+        assert chosen is None
+
+
+def test_load_spreads_over_cold_nodes() -> None:
+    randomness = random.Random(1)
+    outstanding: dict[str, int] = {}
+    for _ in range(200):
+        chosen = choose(ADDRESSES, outstanding=outstanding, randomness=randomness)
+        assert chosen is not None
+        outstanding[chosen] = outstanding.get(chosen, 0) + 1
+    assert max(outstanding.values()) - min(outstanding.values()) <= 6
