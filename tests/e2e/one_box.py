@@ -1,6 +1,5 @@
 """Real one-boxes for tests: `manage.py onebox` as a process, spoken to over HTTP."""
 
-import contextlib
 import os
 import re
 import signal
@@ -134,13 +133,12 @@ class OneBox:
     def processes(self) -> list[Process]:
         """Everything that runs for the box, the supervisor excepted."""
         marks = (f"MLOPS_ONEBOX={self.data_dir}\0", f"HOME={self.data_dir}/")
-        found = []
-        for process in scan().values():
-            with contextlib.suppress(OSError):
-                environment = Path(f"/proc/{process.pid}/environ").read_text(errors="replace")
-                if process.state not in "ZX" and any(mark in environment for mark in marks):
-                    found.append(process)
-        return found
+        return [
+            process
+            for process in scan().values()
+            if process.state not in "ZX"
+            and any(mark in read_process(process.pid, "environ") for mark in marks)
+        ]
 
     def shells(self, runtime: str) -> list[int]:
         """The process ids of its shells of one language."""
@@ -148,15 +146,15 @@ class OneBox:
         return [
             process.pid
             for process in self.processes()
-            if mark in Path(f"/proc/{process.pid}/cmdline").read_text()
+            if mark in read_process(process.pid, "cmdline")
         ]
 
     def pid(self, program: str) -> int:
         """The process id of one of PROGRAMS, 0 while there is none."""
         assert self.process
         for process in self.processes():
-            command = Path(f"/proc/{process.pid}/cmdline")
-            if process.parent == self.process.pid and PROGRAMS[program] in command.read_text():
+            command = read_process(process.pid, "cmdline")
+            if process.parent == self.process.pid and PROGRAMS[program] in command:
                 return process.pid
         return 0
 
@@ -170,6 +168,14 @@ class OneBox:
         with output:
             for line in output:
                 self.lines.append(line.rstrip("\n"))
+
+
+def read_process(pid: int, name: str) -> str:
+    """A file of a process under /proc; empty when the process has ended meanwhile."""
+    try:
+        return Path(f"/proc/{pid}/{name}").read_text(errors="replace")
+    except OSError:
+        return ""
 
 
 @pytest.fixture(scope="session")

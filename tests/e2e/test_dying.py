@@ -25,24 +25,23 @@ class Load:
     """Clients that score again and again, and what they saw; "gone" where nobody answered."""
 
     def __init__(self, box: OneBox) -> None:
-        self._box = box
+        self.client = box.client()  # signed in before anything is killed
         self._ending = threading.Event()
         self._lock = threading.Lock()
         self.seen: list[int | str] = []
         self.unclear: list[str] = []
 
     def run(self) -> None:
-        with self._box.client() as client:
-            while not self._ending.is_set():
-                try:
-                    answer = client.post(f"/api/{IRIS}", content=IRIS.example)
-                except httpx.TransportError:
-                    self._saw("gone")
-                    self._ending.wait(0.1)  # as a client would, before it tries again
-                else:
-                    self._saw(answer.status_code)
-                    if not is_clear(answer):
-                        self.unclear.append(f"{answer.status_code} {answer.text}")
+        while not self._ending.is_set():
+            try:
+                answer = self.client.post(f"/api/{IRIS}", content=IRIS.example)
+            except httpx.TransportError:
+                self._saw("gone")
+                self._ending.wait(0.1)  # as a client would, before it tries again
+            else:
+                self._saw(answer.status_code)
+                if not is_clear(answer):
+                    self.unclear.append(f"{answer.status_code} {answer.text}")
 
     def _saw(self, what: int | str) -> None:
         with self._lock:
@@ -83,6 +82,7 @@ def load(box: OneBox) -> Iterator[Load]:
         load.end()
         for thread in threads:
             thread.join()
+        load.client.close()
 
 
 @pytest.fixture

@@ -1,12 +1,14 @@
 """Starting and stopping a box: what it says, keeps, refuses and leaves behind."""
 
+import contextlib
+import os
 import signal
 import subprocess
 from pathlib import Path
 
 import httpx
 
-from tests.e2e.one_box import OneBox, generated_password
+from tests.e2e.one_box import OneBox, generated_password, read_process
 
 DEMOS = [("iris", "1.0.0"), ("bos-rf", "1.0.0")]
 
@@ -38,8 +40,14 @@ def test_the_printed_command_really_works(one_box: OneBox) -> None:
 
 
 def files_with(text: str, folder: Path) -> list[Path]:
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return [path for path in files if text.encode() in path.read_bytes()]
+    """A box at work deletes messages and answers meanwhile; those are passed over."""
+    found = []
+    for parent, _, names in os.walk(folder):
+        for path in (Path(parent, name) for name in names):
+            with contextlib.suppress(FileNotFoundError):
+                if path.is_file() and text.encode() in path.read_bytes():
+                    found.append(path)
+    return found
 
 
 def test_the_given_password_reaches_neither_files_nor_processes(one_box: OneBox) -> None:
@@ -48,8 +56,8 @@ def test_the_given_password_reaches_neither_files_nor_processes(one_box: OneBox)
     pids = [process.pid for process in one_box.processes()]
     assert pids
     for pid in pids:
-        assert one_box.admin_password not in Path(f"/proc/{pid}/environ").read_text()
-        assert one_box.admin_password not in Path(f"/proc/{pid}/cmdline").read_text()
+        assert one_box.admin_password not in read_process(pid, "environ")
+        assert one_box.admin_password not in read_process(pid, "cmdline")
 
 
 def test_secrets_and_data_are_private(one_box: OneBox) -> None:
