@@ -1,4 +1,4 @@
-"""The web node's ASGI application: body limit → scoring lane → Django."""
+"""The web node's ASGI application: correlation → last resort → body limit → lane → Django."""
 
 import os
 from typing import Any, cast
@@ -11,6 +11,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mlops.settings")
 _django = get_asgi_application()
 
 from mlops.body_limit import BodyLimit  # noqa: E402
+from mlops.correlation import Correlation  # noqa: E402
+from mlops.last_resort import LastResort  # noqa: E402
 from services.lane import ScoringLane  # noqa: E402
 
-application = BodyLimit(ScoringLane(cast(Any, _django)))
+application = Correlation(LastResort(BodyLimit(ScoringLane(cast(Any, _django)))))

@@ -13,6 +13,7 @@
     │   └── NodeError              500  a compute node answered that it failed at this call
     ├── Busy                       503  no free shell or no ready node; the caller may retry
     │   └── NodeUnreachable        503  no connection to a compute node; nothing was sent to it
+    ├── DatabaseUnavailable        503  the database does not answer
     └── NodeTimeout                504  a compute node did not answer in time
 
 Raised anywhere below the API; `mlops.rest.exception_handler` and the scoring lane turn them into
@@ -124,6 +125,17 @@ class NodeUnreachable(Busy):
     def __init__(self, message: str = "", *, is_refused: bool = False) -> None:
         self.is_refused = is_refused
         super().__init__(message)
+
+
+class DatabaseUnavailable(MlopsError):
+    """The database does not answer, or broke the query off; the log says why."""
+
+    status = 503
+    code = "database-unavailable"
+    retryable = True
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or "The database cannot be asked at the moment; try again.")
 
 
 class NodeTimeout(MlopsError):

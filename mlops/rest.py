@@ -2,6 +2,8 @@
 
 import codecs
 import json
+import logging
+import sys
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
@@ -15,6 +17,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from mlops.errors import MlopsError, error_body
+from mlops.last_resort import error_of, internal_error
+
+logger = logging.getLogger(__name__)
 
 
 class LenientJSONParser(BaseParser):
@@ -99,6 +104,9 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
+    elif unavailable := error_of(error):
+        logger.error("The database cannot be asked.", exc_info=error)
+        error = unavailable
     if isinstance(error, MlopsError):
         response = Response(error.body(), status=error.status)
         if error.retryable:
@@ -151,5 +159,9 @@ def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:  # no
 
 def server_error(request: HttpRequest) -> JsonResponse:  # noqa: ARG001
     """The error object for a fault of ours; the log has the details."""
-    body = error_body(500, "Something went wrong on the server; its log says more.", "ServerError")
-    return JsonResponse(body, status=500)
+    # Django calls this while it handles the fault.
+    fault = sys.exception()
+    error = error_of(fault) if fault else None
+    if error is None:
+        return JsonResponse(internal_error(), status=500)
+    return JsonResponse(error.body(), status=error.status, headers={"Retry-After": "1"})

@@ -194,16 +194,17 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s%(correlation)s: %(message)s"},
     },
     "filters": {
+        "correlation": {"()": "mlops.correlation.CorrelationInLog"},
         "redact_refresh_tokens": {"()": "mlops.accounts.log_filter.RedactRefreshTokens"},
     },
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
             "formatter": "line",
-            "filters": ["redact_refresh_tokens"],
+            "filters": ["correlation", "redact_refresh_tokens"],
         }
     },
     "root": {"handlers": ["console"], "level": env_str("MLOPS_LOG_LEVEL", "WARNING").upper()},

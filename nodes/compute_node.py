@@ -1,6 +1,7 @@
 """The calls a web node makes to one compute node, typed, with the product's own errors.
 
-Every call carries the cluster key; it appears in no error and no log.
+Every call carries the cluster key, which appears in no error and no log, and the correlation id of
+the request it is made for.
 """
 
 import json
@@ -11,6 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from mlops.correlation import current_id
 from mlops.errors import (
     BundleUnknown,
     Busy,
@@ -147,10 +149,13 @@ class ComputeNode:
         stream: bool = False,
     ) -> Response:
         deadline_seconds = settings.NODE_REQUEST_SECONDS if seconds is None else seconds
+        own_headers = {"Authorization": f"Bearer {settings.CLUSTER_KEY}"}
+        if correlation_id := current_id():
+            own_headers["X-Correlation-Id"] = correlation_id
         response = await hop.request(
             method,
             self._base + path,
-            headers={"Authorization": f"Bearer {settings.CLUSTER_KEY}", **(headers or {})},
+            headers={**own_headers, **(headers or {})},
             body=body,
             deadline_seconds=deadline_seconds,
             connect_seconds=settings.NODE_CONNECT_SECONDS,

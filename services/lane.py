@@ -7,14 +7,15 @@ falls through to Django, whose view of the same address serves the sessions of b
 import asyncio
 import json
 import logging
-import uuid
 from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_to_bytes
 
 from mlops.accounts import token_cache
 from mlops.accounts.roles import Role
-from mlops.errors import MlopsError, NotFound, error_body
+from mlops.correlation import current_id, new_id
+from mlops.errors import MlopsError, NotFound
+from mlops.last_resort import error_of, internal_error
 from services import scoring
 from services.catalogue import Catalogue, PublishedVersion
 from services.permissions import require
@@ -58,10 +59,12 @@ class ScoringLane:
             return
         except MlopsError as error:
             status, body, extra = error.status, _json(error.body()), _headers_of(error)
-        except Exception:
+        except Exception as fault:
             logger.exception("Scoring failed.")
-            message = "Something went wrong on the server; its log says more."
-            status, body = 500, _json(error_body(500, message, "ServerError"))
+            status, body = 500, _json(internal_error())
+            if unavailable := error_of(fault):
+                status, body = unavailable.status, _json(unavailable.body())
+                extra = _headers_of(unavailable)
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),
@@ -77,7 +80,7 @@ class ScoringLane:
         published = await self._find(segments)
         body = await _read_body(receive)
         with _ClientWatch(receive):
-            return await scoring.score(published, body, correlation_id=uuid.uuid4().hex)
+            return await scoring.score(published, body, correlation_id=current_id() or new_id())
 
     async def _find(self, segments: tuple[bytes, bytes]) -> PublishedVersion:
         try:

@@ -55,11 +55,12 @@ class _Score:
         try:
             response = await self._score(scope, receive)
         except NodeError as error:
-            response = _refusal(error)
+            response = _refusal(error, Request(scope))
         except ClientDisconnect:
             return
         except asyncio.CancelledError:  # the node stops and waits no longer
-            response = _refusal(RuntimeUnavailable("The compute node is stopping."))
+            stopping = RuntimeUnavailable("The compute node is stopping.")
+            response = _refusal(stopping, Request(scope))
         await response(scope, receive, send)
 
     async def _score(self, scope: Scope, receive: Receive) -> Response:
@@ -69,7 +70,7 @@ class _Score:
         chunks = _bounded_body(request, self._node.config.score_max_bytes)
         body = b"".join([chunk async for chunk in chunks])
         bundle = self._node.bundles.get(bundle_id)
-        correlation_id = request.headers.get("x-correlation-id", "")
+        correlation_id = _correlation_id(request)
         async with _StoppedByDisconnect(receive):
             result = await self._node.scorer.score(bundle, body, correlation_id=correlation_id)
         return Response(result, media_type="application/json")
@@ -173,7 +174,7 @@ def _route(node: ComputeNode, method: str, path: str, handler: Handler) -> Route
         try:
             return await handler(node, request)
         except NodeError as error:
-            return _refusal(error)
+            return _refusal(error, request)
         except ClientDisconnect:
             return Response(status_code=400)  # nobody reads it
 
@@ -200,9 +201,15 @@ async def answer_unknown_route(_: Request, error: Exception) -> Response:
     return _json({"code": "no-such-route", "message": "There is no such route."}, status=status)
 
 
-async def answer_internal_error(_: Request, __: Exception) -> Response:
-    """500 in the error form of this API; the error itself is in the log."""
+async def answer_internal_error(request: Request, error: Exception) -> Response:
+    """500 in the error form of this API; the server logs the error itself."""
+    logger.error("Call %s failed: %s", _correlation_id(request), type(error).__name__)
     return _json({"code": "internal-error", "message": "The compute node failed."}, status=500)
+
+
+def _correlation_id(request: Request) -> str:
+    """The id that the web node gave to the request for which it calls; "" when it gave none."""
+    return request.headers.get("x-correlation-id", "")
 
 
 def _json(data: Any, status: int = 200) -> Response:
@@ -216,7 +223,12 @@ def _file(path: Path, media_type: str) -> Response:
     )
 
 
-def _refusal(error: NodeError) -> Response:
+def _refusal(error: NodeError, request: Request) -> Response:
+    """The answer; what is not the caller's fault is logged under the id that the caller has."""
+    if error.status >= 500:
+        call = _correlation_id(request) or "without an id"
+        route = f"{request.method} {request.scope.get('raw_path', b'').decode('latin-1')}"
+        logger.warning("Call %s, %s: %s", call, route, error.message)
     response = _json(error.body(), status=error.status)
     if error.retry_after_seconds is not None:
         response.headers["retry-after"] = str(error.retry_after_seconds)

@@ -1,6 +1,7 @@
 """One scoring call on this node: a shell, the bundle in it, the run, the result."""
 
 import asyncio
+import json
 import logging
 import time
 from collections import Counter
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 _INLINE_PARSE_BYTES = 64 * 1024
 _FAILED_LOAD_SECONDS = 2.0
 _FAILED_LOADS_MAX = 1000
+_LOGGED_CHARACTERS = 4000  # of the message of a failed call
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Scorer:
             shell = await pool.acquire(bundle.id)
             reusable = False  # until it has answered: else a call is in flight or its state unknown
             try:
-                result, reusable = await self._run(shell, bundle, body)
+                result, reusable = await self._run(shell, bundle, body, correlation_id)
                 return result
             except ShellUnreached:
                 continue
@@ -88,13 +90,16 @@ class Scorer:
                 else:
                     pool.discard(shell)
 
-    async def _run(self, shell: Shell, bundle: Bundle, body: bytes) -> tuple[bytes, bool]:
+    async def _run(
+        self, shell: Shell, bundle: Bundle, body: bytes, correlation_id: str
+    ) -> tuple[bytes, bool]:
         """The result, and whether the shell may serve another call."""
         deadline = asyncio.get_running_loop().time() + self._run_seconds
         shell.console.begin()
         if shell.bundle_id is None:
             refusal = await self._load(shell, bundle, deadline)
             if refusal:
+                _log_failure(correlation_id, bundle, refusal)
                 return self._remember_failed_load(bundle.id, refusal, shell), False
             shell.console.begin()
         header, data = await shell.call(
@@ -105,9 +110,12 @@ class Scorer:
             logger.info("Shell %d is replaced: %s", shell.pid, header["retire"])
         if header.get("kind") == "invalid":
             raise InvalidInput(str(header["message"]), fields=str(header.get("field") or ""))
+        success, error_message = bool(header["success"]), str(header["errorMessage"])
+        if not success:
+            _log_failure(correlation_id, bundle, error_message)
         result = results.result(
-            success=bool(header["success"]),
-            error_message=str(header["errorMessage"]),
+            success=success,
+            error_message=error_message,
             console=console,
             body=data,
         )
@@ -146,3 +154,9 @@ class Scorer:
         until = time.monotonic() + _FAILED_LOAD_SECONDS
         self._failed_loads[bundle_id] = _FailedLoad(until, result)
         return result
+
+
+def _log_failure(correlation_id: str, bundle: Bundle, message: str) -> None:
+    """The failure of user code as one line, whatever its message holds."""
+    text = json.dumps(message[:_LOGGED_CHARACTERS])
+    logger.warning("Call %s of bundle %s failed: %s", correlation_id, bundle.id, text)

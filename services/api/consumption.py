@@ -4,7 +4,6 @@ Scoring calls with a bearer token never get here: the lane (`services/lane.py`) 
 """
 
 import json
-import uuid
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -15,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from mlops.correlation import current_id, new_id
 from mlops.errors import NotFound
 from mlops.representation import error_responses
 from mlops.rest import CompactJSONRenderer
@@ -63,7 +63,7 @@ class Consume(APIView):
             score(
                 published_version(name, version),
                 request.body,
-                correlation_id=uuid.uuid4().hex,
+                correlation_id=current_id() or new_id(),
             )
         )
         if request.accepted_renderer.format == "api":

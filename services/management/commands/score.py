@@ -2,13 +2,13 @@
 
 import json
 import sys
-import uuid
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from mlops.correlation import new_id
 from mlops.errors import MlopsError
 from nodes.compute_node import run_sync
 from services.catalogue import latest_version, published_version
@@ -53,7 +53,7 @@ class Command(BaseCommand):
         body = _body(given, inputs)
         try:
             published = published_version(name, version) if version else latest_version(name)
-            answer = run_sync(score(published, body, correlation_id=uuid.uuid4().hex))
+            answer = run_sync(score(published, body, correlation_id=new_id()))
         except MlopsError as error:
             raise CommandError(error.message) from None
         self.stdout.write(answer.decode())
