@@ -11,6 +11,9 @@ from rest_framework.request import Request
 from mlops.accounts.models import User
 from mlops.rest import ErrorBody
 
+# What a call that asks a compute node can answer on top, see `error_responses`.
+NODE_ERRORS = (500, 503, 504)
+
 
 class Text(serializers.CharField):
     """A JSON string as it is; numbers and switches are not taken for text."""

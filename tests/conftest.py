@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.conf import settings as project_settings
 from django.contrib.auth.models import Group
+from django.test import Client
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
@@ -13,6 +14,7 @@ from mlops.accounts.models import User
 from nodes.actions import declare_node
 from nodes.models import Session
 from nodes.registry import registry
+from tests.contract import exchanges
 from tests.nodes.runtime.running import RunningNode, start_node
 from tests.nodes.web import WebNode, start_web_node
 
@@ -26,6 +28,12 @@ READERS = "dashboards"
 @pytest.fixture(autouse=True)
 def fast_password_hashes(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def documented_exchanges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a test client asks of the REST API is checked against our OpenAPI document."""
+    monkeypatch.setattr(Client, "generic", exchanges.checked(Client.generic))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from mlops.representation import Text, caller, error_responses
+from mlops.representation import NODE_ERRORS, Text, caller, error_responses
 from mlops.rest import CaseInsensitiveSerializer
 from nodes.models import Runtime, Session
 from nodes.sessions import close_session, open_session
@@ -50,7 +50,7 @@ class Sessions(APIView):
         operation_id="createSession",
         tags=_TAGS,
         request={"application/json": CreateSessionRequest},
-        responses={201: CreateSessionResponse, **error_responses(400, 404, 503)},
+        responses={201: CreateSessionResponse, **error_responses(400, 404, 413, *NODE_ERRORS)},
     )
     def post(self, request: Request) -> Response:
         """Lend a shell to the caller."""
@@ -81,7 +81,7 @@ class SessionById(APIView):
     @extend_schema(
         operation_id="closeSession",
         tags=_TAGS,
-        responses={200: _CLOSED, **error_responses(404, 410)},
+        responses={200: _CLOSED, **error_responses(404, 410, *NODE_ERRORS)},
     )
     def delete(self, request: Request, session_id: str) -> Response:
         """Close the session; what it is running gets a while to end."""
@@ -95,7 +95,7 @@ class SessionForce(APIView):
     @extend_schema(
         operation_id="closeSessionForce",
         tags=_TAGS,
-        responses={200: _CLOSED, **error_responses(404, 410)},
+        responses={200: _CLOSED, **error_responses(404, 410, *NODE_ERRORS)},
     )
     def delete(self, request: Request, session_id: str) -> Response:
         """Kill what the session is running and close it."""

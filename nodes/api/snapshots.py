@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from mlops.blobs import storage
-from mlops.representation import Text, caller, error_responses, wire_time
+from mlops.representation import NODE_ERRORS, Text, caller, error_responses, wire_time
 from mlops.rest import CaseInsensitiveSerializer
 from nodes.api.streaming import streamed
 from nodes.models import Snapshot
@@ -56,7 +56,10 @@ class SessionSnapshot(APIView):
         operation_id="createSnapshot",
         tags=_TAGS,
         request={"application/json": CreateSnapshotRequest},
-        responses={201: CreateSnapshotResponse, **error_responses(400, 404, 410)},
+        responses={
+            201: CreateSnapshotResponse,
+            **error_responses(400, 404, 410, 413, *NODE_ERRORS),
+        },
     )
     def post(self, request: Request, session_id: str) -> Response:
         """Save the session's objects and files."""
@@ -79,7 +82,7 @@ class SessionLoadSnapshot(APIView):
         request=None,
         responses={
             200: OpenApiResponse(description="Done; no body."),
-            **error_responses(400, 404, 410),
+            **error_responses(400, 404, 410, 413, *NODE_ERRORS),
         },
     )
     def post(self, request: Request, session_id: str, snapshot_id: str) -> Response:

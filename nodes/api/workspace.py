@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from mlops.representation import caller, error_responses
+from mlops.representation import NODE_ERRORS, caller, error_responses
 from nodes.api.streaming import NoParser, body_chunks, streamed
 from nodes.sessions import delete_object, get_object, list_objects, put_object
 
@@ -24,7 +24,7 @@ class Workspace(APIView):
         tags=_TAGS,
         responses={
             200: {"type": "array", "items": {"type": "string"}},
-            **error_responses(404, 410),
+            **error_responses(404, 410, *NODE_ERRORS),
         },
     )
     def get(self, request: Request, session_id: str) -> Response:
@@ -41,7 +41,7 @@ class WorkspaceObject(APIView):
         operation_id="createWorkspaceObject",
         tags=_TAGS,
         request={_BINARY: OpenApiTypes.BINARY},
-        responses={200: _DONE, **error_responses(400, 404, 410, 413)},
+        responses={200: _DONE, **error_responses(400, 404, 410, 413, *NODE_ERRORS)},
     )
     def post(self, request: Request, session_id: str, object_name: str) -> Response:
         """Bind an object to a name: dill bytes for Python, RData for R."""
@@ -56,7 +56,10 @@ class WorkspaceObject(APIView):
     @extend_schema(
         operation_id="getWorkspaceObject",
         tags=_TAGS,
-        responses={(200, _BINARY): OpenApiTypes.BINARY, **error_responses(400, 404, 410)},
+        responses={
+            (200, _BINARY): OpenApiTypes.BINARY,
+            **error_responses(400, 404, 410, *NODE_ERRORS),
+        },
     )
     def get(self, request: Request, session_id: str, object_name: str) -> StreamingHttpResponse:
         """The object: dill bytes from Python, RData from R."""
@@ -68,7 +71,7 @@ class WorkspaceObject(APIView):
     @extend_schema(
         operation_id="deleteWorkspaceObject",
         tags=_TAGS,
-        responses={200: _DONE, **error_responses(400, 404, 410)},
+        responses={200: _DONE, **error_responses(400, 404, 410, *NODE_ERRORS)},
     )
     def delete(self, request: Request, session_id: str, object_name: str) -> Response:
         """Remove the object."""

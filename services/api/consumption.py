@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 
 from mlops.correlation import current_id, new_id
 from mlops.errors import NotFound
-from mlops.representation import error_responses
+from mlops.representation import NODE_ERRORS, error_responses
 from mlops.rest import CompactJSONRenderer
 from nodes.compute_node import run_sync
 from services import swagger
@@ -55,7 +55,7 @@ class Consume(APIView):
         operation_id="consumeWebService",
         tags=_TAGS,
         request={"application/json": OpenApiTypes.OBJECT},
-        responses={200: Result, **error_responses(400, 404, 413, 500, 503, 504)},
+        responses={200: Result, **error_responses(400, 404, 413, *NODE_ERRORS)},
     )
     def post(self, request: Request, name: str, version: str) -> HttpResponse:
         """Run the version on a JSON object with one member for each declared input."""

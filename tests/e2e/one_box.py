@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from nodes.runtime.processes import Process, scan
+from tests.contract.exchanges import CHECKED
 from tests.nodes.runtime.running import ROOT, free_port, wait_until
 
 START_SECONDS = 300
@@ -123,7 +124,7 @@ class OneBox:
         credentials = {"username": "admin", "password": self.admin_password}
         token = httpx.post(f"{self.url}/login", json=credentials).json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=120)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=120, event_hooks=CHECKED)
 
     def services(self) -> list[dict[str, Any]]:
         with self.client() as client:

@@ -14,14 +14,15 @@ import httpx
 import jwt
 import pytest
 
-ERROR_KEYS = ["message", "link", "exceptionType", "code", "fields"]
+from tests.contract.exchanges import CHECKED
+from tests.contract.operations import ERROR
 
 
 def assert_error(response: httpx.Response, status: int) -> str:
     """The message of the one error object; fails unless status and shape are right."""
     assert response.status_code == status, response.text[:500]
     body = response.json()
-    assert list(body) == ERROR_KEYS
+    assert list(body) == list(ERROR)
     assert body["code"] == status
     assert body["message"]
     return str(body["message"])
@@ -29,7 +30,7 @@ def assert_error(response: httpx.Response, status: int) -> str:
 
 @pytest.fixture(scope="module")
 def session(one_box: Any) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=one_box.url, timeout=60) as client:
+    with httpx.Client(base_url=one_box.url, timeout=60, event_hooks=CHECKED) as client:
         answer = client.post(
             "/login", json={"username": "admin", "password": one_box.admin_password}
         )

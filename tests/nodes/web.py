@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.contract.exchanges import CHECKED
 from tests.nodes.runtime.running import ROOT, free_port, wait_until
 
 PASSWORD = "Quite-Secret-1"
@@ -39,7 +40,7 @@ class WebNode:
     def __post_init__(self) -> None:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = self.data_dir / "log"
-        self.http = httpx.Client(base_url=self.url, timeout=120)
+        self.http = httpx.Client(base_url=self.url, timeout=120, event_hooks=CHECKED)
 
     def run(self, code: str) -> None:
         """Run Python code in the web node's environment, beside it."""
@@ -64,7 +65,7 @@ class WebNode:
         body = {"username": "admin", "password": PASSWORD}
         token = self.http.post("/login", json=body).raise_for_status().json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=120)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=120, event_hooks=CHECKED)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """The exit code after the signal."""

@@ -83,8 +83,8 @@ class LoginView(_AnonymousView):
     @extend_schema(
         operation_id="login",
         tags=["User"],
-        request=LoginRequest,
-        responses={200: AccessTokenResponse, 401: ErrorBody},
+        request={"application/json": LoginRequest},
+        responses={200: AccessTokenResponse, 401: ErrorBody, 413: ErrorBody},
     )
     def post(self, request: Request) -> Response:
         """A token pair for a user name and a password."""
@@ -102,8 +102,8 @@ class RefreshTokenView(_AnonymousView):
     @extend_schema(
         operation_id="renewToken",
         tags=["User"],
-        request=RenewTokenRequest,
-        responses={200: AccessTokenResponse, 401: ErrorBody},
+        request={"application/json": RenewTokenRequest},
+        responses={200: AccessTokenResponse, 401: ErrorBody, 413: ErrorBody},
     )
     def post(self, request: Request) -> Response:
         """A new token pair in exchange for a refresh token; the older pair is dead from then on."""
