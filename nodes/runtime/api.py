@@ -14,6 +14,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from .definitions import read_size
 from .errors import InvalidRequest, NodeError, RuntimeUnavailable, TooLarge
 from .node import ComputeNode
 
@@ -32,6 +33,10 @@ def routes(node: ComputeNode) -> list[Route]:
         Route("/v1/bundles/{id}/score", _Score(node)),
         _route(node, "GET", "/v1/health", _health),
         _route(node, "PUT", "/v1/bundles/{id}", _put_bundle),
+        _route(node, "GET", "/v1/bundles/{id}/pool", _get_pool),
+        _route(node, "PUT", "/v1/bundles/{id}/pool", _put_pool),
+        _route(node, "DELETE", "/v1/bundles/{id}/pool", _delete_pool),
+        _route(node, "GET", "/v1/pools", _list_pools),
         _route(node, "POST", "/v1/sessions", _open_session),
         _route(node, "DELETE", "/v1/sessions/{id}", _close_session),
         _route(node, "GET", workspace, _list_objects),
@@ -119,6 +124,30 @@ async def _put_bundle(node: ComputeNode, request: Request) -> Response:
     body = _bounded_body(request, node.config.upload_max_bytes)
     await node.bundles.put(request.path_params["id"], body)
     return _json({}, status=201)
+
+
+async def _list_pools(node: ComputeNode, _: Request) -> Response:
+    pools, receiving = list(node.dedicated.reports()), node.bundles.receiving()
+    return _json({"pools": pools, "receiving": receiving})
+
+
+async def _get_pool(node: ComputeNode, request: Request) -> Response:
+    return _json(node.dedicated.report(request.path_params["id"]))
+
+
+async def _put_pool(node: ComputeNode, request: Request) -> Response:
+    chunks = _bounded_body(request, _SMALL_BODY_BYTES)
+    try:
+        size = read_size(json.loads(b"".join([chunk async for chunk in chunks])))
+    except ValueError:
+        raise InvalidRequest("The body must be JSON.") from None
+    await node.dedicated.put(request.path_params["id"], size)
+    return _json(node.dedicated.report(request.path_params["id"]))
+
+
+async def _delete_pool(node: ComputeNode, request: Request) -> Response:
+    await node.dedicated.delete(request.path_params["id"])
+    return _json({})
 
 
 async def _open_session(node: ComputeNode, request: Request) -> Response:

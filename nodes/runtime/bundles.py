@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,7 @@ class BundleStore:
         self._in_use = in_use
         self._known: dict[str, Bundle] = {}  # least recently used first
         self._sizes: dict[str, int] = {}
+        self._receiving: Counter[str] = Counter()
 
     def open(self) -> None:
         """Finds what earlier runs of the node left; drops what they left unfinished."""
@@ -71,16 +73,22 @@ class BundleStore:
         self._known[bundle_id] = bundle
         return bundle
 
+    def receiving(self) -> list[str]:
+        """The bundles that are being sent to this node just now."""
+        return list(self._receiving)
+
     async def put(self, bundle_id: str, body: AsyncIterator[bytes]) -> None:
         """Stores a bundle from its transfer form; `BundleInvalid` when any part of it is wrong."""
         if not _ID.fullmatch(bundle_id):
             raise BundleInvalid("A bundle is named by the SHA-256 of its manifest in hexadecimal.")
         draft = self._root / f"draft-{uuid.uuid4().hex}"
         draft.mkdir(mode=0o700)
+        self._receiving[bundle_id] += 1
         try:
             bundle = await self._receive(bundle_id, body, draft)
             size = await asyncio.to_thread(self._settle, bundle, draft)
         finally:
+            self._receiving -= Counter([bundle_id])
             await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
         # Here and not in the thread: the event loop may be walking through these just now.
         self._known[bundle.id] = bundle

@@ -12,7 +12,7 @@ class NodeConfig:
     """Every setting of one compute node; sizes in bytes, times in seconds."""
 
     cluster_key: str = field(repr=False)
-    data_dir: Path  # of this node alone: bundles and the work root
+    data_dir: Path  # of this node alone: bundles, sizes of pools, and the work root
     python: str
     rscript: str
     host: str = "127.0.0.1"
@@ -42,6 +42,11 @@ class NodeConfig:
     def bundles_dir(self) -> Path:
         """Where bundles stay over restarts."""
         return self.data_dir / "bundles"
+
+    @property
+    def pools_dir(self) -> Path:
+        """Where the sizes of dedicated pools stay over restarts."""
+        return self.data_dir / "pools"
 
     @property
     def work_root(self) -> Path:

@@ -13,10 +13,13 @@
     ├── TooLarge              413 too-large
     ├── SessionFailed         500 session-failed       the session's shell died under the call
     ├── Busy                  503 busy                 no free shell; nothing was run
+    ├── PoolMissing           503 pool-missing         PUT the bundle's pool, then repeat
     └── RuntimeUnavailable    503 runtime-unavailable  the language cannot run here
 
     ShellDied                 the interpreter ended before it answered
     └── ShellUnreached        it had ended before the request was delivered: nothing was run
+
+    LoadFailed                the bundle could not be loaded into a shell
 
 Failures of user code are no errors here: they are results with `success` false (results.py).
 """
@@ -129,6 +132,14 @@ class Busy(NodeError):
     retry_after_seconds = 1
 
 
+class PoolMissing(NodeError):
+    """The bundle runs in a dedicated pool only, and this node has none for it; nothing was run."""
+
+    status = 503
+    code = "pool-missing"
+    retry_after_seconds = 1
+
+
 class RuntimeUnavailable(NodeError):
     """The language cannot run on this node; the message says what to do."""
 
@@ -143,3 +154,12 @@ class ShellDied(Exception):
 
 class ShellUnreached(ShellDied):
     """The interpreter had ended before the request was delivered: nothing was run."""
+
+
+class LoadFailed(Exception):
+    """The bundle could not be loaded: the text says why, `console` is what it printed."""
+
+    def __init__(self, message: str, console: str) -> None:
+        self.message = message
+        self.console = console
+        super().__init__(message)

@@ -19,6 +19,7 @@ class Manifest:
     inputs: tuple[tuple[str, str], ...]
     payload_sha256: str | None
     payload_size: int
+    pool: int | None = None  # of a version that runs in a dedicated pool only: whose it is
 
 
 def read_manifest(bundle_id: str, text: bytes) -> Manifest:
@@ -41,12 +42,15 @@ def parse_manifest(data: Any) -> Manifest:
         raise TypeError("outputFiles must be names")
     inputs = _parameters(data["inputs"])
     _parameters(data["outputs"])  # checked only: the shell reads them itself
+    pool = data.get("pool")
+    if not isinstance(pool, int | None):
+        raise TypeError("pool must be a number")
     payload = data["payload"]
     if payload is None:
-        return Manifest(data["runtime"], inputs, None, 0)
+        return Manifest(data["runtime"], inputs, None, 0, pool)
     if payload["kind"] != "snapshot" or not isinstance(payload["size"], int):
         raise ValueError(f"payload {payload!r}")
-    return Manifest(data["runtime"], inputs, str(payload["sha256"]), payload["size"])
+    return Manifest(data["runtime"], inputs, str(payload["sha256"]), payload["size"], pool)
 
 
 def _parameters(items: Any) -> tuple[tuple[str, str], ...]:

@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import logging
 import uuid
+from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -11,6 +12,7 @@ from . import guardian
 from .bundles import BundleStore
 from .config import NodeConfig
 from .control_groups import ControlGroups
+from .definitions import DedicatedPools
 from .errors import RuntimeUnavailable
 from .guarding import Guardian
 from .pool import Pool
@@ -22,6 +24,7 @@ from .starting import PythonStarter, RStarter, Starter
 logger = logging.getLogger(__name__)
 
 API_VERSION = "1.0"
+_MOST_POOLS_REPORTED = 100
 
 
 class ComputeNode:
@@ -43,7 +46,9 @@ class ComputeNode:
             extracted_max_bytes=config.extracted_max_bytes,
             in_use=self._bundles_in_use,
         )
-        self.scorer = Scorer(self.pools, config)
+        by_runtime = {starter.runtime: starter for starter in starters}
+        self.dedicated = DedicatedPools(by_runtime, self.bundles, config)
+        self.scorer = Scorer(self.pools, self.dedicated, config)
         self.sessions = Sessions(self.pools, config)
         self._guardian: Guardian | None = None
         self._lock: TextIO | None = None
@@ -64,10 +69,11 @@ class ComputeNode:
         await asyncio.to_thread(self.bundles.open)
         for pool in self.pools.values():
             pool.start()
+        self.dedicated.open()
 
     async def stop(self) -> None:
         """Kills all shells and whatever they started, and removes their directories."""
-        await asyncio.gather(*(pool.stop() for pool in self.pools.values()))
+        await asyncio.gather(*(pool.stop() for pool in self.pools.values()), self.dedicated.stop())
         if self._guardian:
             await self._guardian.stop()
         self._groups.close()
@@ -80,17 +86,20 @@ class ComputeNode:
             "version": self.config.version,
             "apiVersion": API_VERSION,
             "runtimes": {name: pool.health() for name, pool in self.pools.items()},
+            "pools": list(islice(self.dedicated.reports(), _MOST_POOLS_REPORTED)),
             "logPath": self.config.log_path,
         }
 
     def _bundles_in_use(self) -> set[str]:
         return set().union(
-            self.scorer.bundles_in_use(), *(pool.bundles_in_use() for pool in self.pools.values())
+            self.scorer.bundles_in_use(),
+            self.dedicated.bundles_in_use(),
+            *(pool.bundles_in_use() for pool in self.pools.values()),
         )
 
     def _condemn(self, pid: int, reason: str) -> None:
-        for pool in self.pools.values():
-            for shell in pool.lent_shells():
+        for pool in (*self.pools.values(), *self.dedicated.all()):
+            for shell in pool.used_shells():
                 if shell.pid == pid:
                     logger.warning("Shell %d: %s", pid, reason)
                     shell.kill(reason)

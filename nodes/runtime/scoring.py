@@ -11,8 +11,18 @@ from dataclasses import dataclass
 from . import results
 from .bundles import Bundle
 from .config import NodeConfig
-from .errors import InvalidInput, RuntimeUnavailable, ShellDied, ShellUnreached
+from .definitions import DedicatedPools
+from .errors import (
+    InvalidInput,
+    LoadFailed,
+    PoolMissing,
+    RuntimeUnavailable,
+    ShellDied,
+    ShellUnreached,
+)
 from .inputs import InputError, normalise_for_r
+from .lending import Lender
+from .loading import load
 from .pool import Pool
 from .shell import Shell
 
@@ -31,10 +41,13 @@ class _FailedLoad:
 
 
 class Scorer:
-    """Scores bundles with the shells of the pools, one pool per runtime name."""
+    """Scores bundles with the shells of their dedicated pools, or of the pool of their runtime."""
 
-    def __init__(self, pools: dict[str, Pool], config: NodeConfig) -> None:
+    def __init__(
+        self, pools: dict[str, Pool], dedicated: DedicatedPools, config: NodeConfig
+    ) -> None:
         self._pools = pools
+        self._dedicated = dedicated
         self._run_seconds = config.run_seconds
         self._expired = (
             f"The call was stopped after {config.run_seconds:g} seconds, "
@@ -50,8 +63,8 @@ class Scorer:
     async def score(self, bundle: Bundle, body: bytes, *, correlation_id: str = "") -> bytes:
         """The complete result JSON; failures of user code are results too.
 
-        `InvalidInput` when the body does not fit; `Busy` and `RuntimeUnavailable` when nothing was
-        run. Cancelling it kills the shell that runs the call.
+        `InvalidInput` when the body does not fit; `Busy`, `PoolMissing` and `RuntimeUnavailable`
+        when nothing was run. Cancelling it kills the shell that runs the call.
         """
         self._calls[bundle.id] += 1
         try:
@@ -62,15 +75,17 @@ class Scorer:
                 del self._calls[bundle.id]
 
     async def _score(self, bundle: Bundle, body: bytes, correlation_id: str) -> bytes:
-        pool = self._pools.get(bundle.manifest.runtime)
-        if pool is None:
-            raise RuntimeUnavailable(f"This node does not run {bundle.manifest.runtime}.")
+        pool = self._pool_for(bundle)
         if failed := self._failed_load(bundle.id):
             return failed
         if bundle.manifest.runtime == "R":
             body = await self._normalise(bundle, body)
         while True:
-            shell = await pool.acquire(bundle.id)
+            try:
+                shell = await pool.acquire(bundle.id)
+            except LoadFailed as failure:
+                _log_failure(correlation_id, bundle, failure.message)
+                return results.failure(failure.message, failure.console)
             reusable = False  # until it has answered: else a call is in flight or its state unknown
             try:
                 result, reusable = await self._run(shell, bundle, body, correlation_id)
@@ -90,18 +105,29 @@ class Scorer:
                 else:
                     pool.discard(shell)
 
+    def _pool_for(self, bundle: Bundle) -> Lender:
+        dedicated = self._dedicated.get(bundle.id)
+        if dedicated:
+            return dedicated
+        if bundle.manifest.pool is not None:  # it must not borrow from the generic pool
+            raise PoolMissing("This node has no dedicated pool for the bundle yet.")
+        pool = self._pools.get(bundle.manifest.runtime)
+        if pool is None:
+            raise RuntimeUnavailable(f"This node does not run {bundle.manifest.runtime}.")
+        return pool
+
     async def _run(
         self, shell: Shell, bundle: Bundle, body: bytes, correlation_id: str
     ) -> tuple[bytes, bool]:
         """The result, and whether the shell may serve another call."""
         deadline = asyncio.get_running_loop().time() + self._run_seconds
-        shell.console.begin()
         if shell.bundle_id is None:
-            refusal = await self._load(shell, bundle, deadline)
-            if refusal:
-                _log_failure(correlation_id, bundle, refusal)
-                return self._remember_failed_load(bundle.id, refusal, shell), False
-            shell.console.begin()
+            try:
+                await load(shell, bundle, deadline=deadline, expired=self._expired)
+            except LoadFailed as failure:
+                _log_failure(correlation_id, bundle, failure.message)
+                return self._remember_failed_load(bundle.id, failure), False
+        shell.console.begin()
         header, data = await shell.call(
             {"op": "score"}, body, deadline=deadline, expired=self._expired
         )
@@ -121,18 +147,6 @@ class Scorer:
         )
         return result, not header.get("retire")
 
-    async def _load(self, shell: Shell, bundle: Bundle, deadline: float) -> str:
-        """Loads the bundle; why that failed, if it did."""
-        answer, _ = await shell.call(
-            {"op": "load", "bundle": str(bundle.directory)},
-            deadline=deadline,
-            expired=self._expired,
-        )
-        if not answer.get("ok"):
-            return str(answer.get("message") or "The service could not be loaded.")
-        shell.bundle_id = bundle.id
-        return ""
-
     async def _normalise(self, bundle: Bundle, body: bytes) -> bytes:
         try:
             if len(body) <= _INLINE_PARSE_BYTES:
@@ -147,8 +161,8 @@ class Scorer:
         failed = self._failed_loads.get(bundle_id)
         return failed.result if failed and time.monotonic() < failed.until else None
 
-    def _remember_failed_load(self, bundle_id: str, message: str, shell: Shell) -> bytes:
-        result = results.failure(message, shell.console.finish())
+    def _remember_failed_load(self, bundle_id: str, failure: LoadFailed) -> bytes:
+        result = results.failure(failure.message, failure.console)
         if len(self._failed_loads) >= _FAILED_LOADS_MAX:
             self._failed_loads.clear()
         until = time.monotonic() + _FAILED_LOAD_SECONDS

@@ -97,9 +97,11 @@ def manifest(
     output_files: Sequence[str] = (),
     runtime: str = "Python",
     payload: bytes | None = None,
+    pool: int | None = None,
 ) -> bytes:
-    """Canonical manifest JSON."""
+    """Canonical manifest JSON; `pool` marks the bundle of a version with a dedicated pool."""
     body = {
+        **({} if pool is None else {"pool": pool}),
         "code": code,
         "initCode": init_code,
         "inputs": [{"name": name, "type": kind} for name, kind in inputs],
