@@ -33,6 +33,7 @@ def every(seconds: int, task: str) -> dict[str, Any]:
 
 app.conf.beat_schedule = {
     "probe nodes": every(5, "nodes.tasks.probe_nodes"),
+    "reconcile pools": every(5, "services.tasks.reconcile_pools"),
     "close idle sessions": every(300, "nodes.tasks.close_idle_sessions"),
     "sweep blobs": every(3600, "mlops.blobs.tasks.sweep_blobs"),
     "remove dead tokens": every(3600, "mlops.accounts.tasks.remove_dead_tokens"),

@@ -12,7 +12,8 @@
     ├── NodeFailure                500  a compute node broke off or answered nonsense
     │   └── NodeError              500  a compute node answered that it failed at this call
     ├── Busy                       503  no free shell or no ready node; the caller may retry
-    │   └── NodeUnreachable        503  no connection to a compute node; nothing was sent to it
+    │   ├── NodeUnreachable        503  no connection to a compute node; nothing was sent to it
+    │   └── PoolMissing            503  a compute node has not built the version's pool yet
     ├── DatabaseUnavailable        503  the database does not answer
     └── NodeTimeout                504  a compute node did not answer in time
 
@@ -136,6 +137,12 @@ class DatabaseUnavailable(MlopsError):
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message or "The database cannot be asked at the moment; try again.")
+
+
+class PoolMissing(Busy):
+    """A compute node has no dedicated pool for the bundle yet; nothing was run."""
+
+    code = "pool-missing"
 
 
 class NodeTimeout(MlopsError):

@@ -28,6 +28,16 @@ class Text(serializers.CharField):
         return data
 
 
+class WholeNumber(serializers.IntegerField):
+    """A JSON number without fraction; texts and switches are not taken for numbers."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """The number; ValidationError for any other kind."""
+        if isinstance(data, bool) or not isinstance(data, int | float) or data != data // 1:
+            self.fail("invalid")
+        return int(data)
+
+
 def wire_time(moment: datetime) -> str:
     """A moment as the contract spells it: ISO 8601 without zone, UTC, microseconds."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")

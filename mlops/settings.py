@@ -159,6 +159,7 @@ SPECTACULAR_SETTINGS = {
 # Web node to compute node.
 NODE_CONNECT_SECONDS = env_int("MLOPS_NODE_CONNECT_SECONDS", 5, minimum=1)
 NODE_REQUEST_SECONDS = env_int("MLOPS_NODE_REQUEST_SECONDS", 3600, minimum=1)
+DEDICATED_POOL_MAX_SIZE = env_int("MLOPS_DEDICATED_POOL_MAX_SIZE", 80, minimum=1)
 SESSION_IDLE_SECONDS = env_int("MLOPS_SESSION_IDLE_SECONDS", 24 * 3600, minimum=60)
 
 # Celery: a directory of files is the broker of one box. Messages are nudges, the truth is in the

@@ -6,6 +6,7 @@ the request it is made for.
 
 import json
 from collections.abc import AsyncIterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -22,23 +23,50 @@ from mlops.errors import (
     NodeError,
     NodeFailure,
     NotFound,
+    PoolMissing,
     TooLarge,
 )
 from nodes import hop
 from nodes.background import run_sync
 from nodes.connection import Response
 
-__all__ = ["BundleUnknown", "ComputeNode", "run_sync"]
+__all__ = ["BundleUnknown", "ComputeNode", "NodePool", "PoolMissing", "run_sync"]
 
 _REFUSAL_BYTES = 1024**2
+_POOL_SECONDS = 60  # to take a definition, not to build what it says
 
 
 _BY_CODE: Mapping[str, type[MlopsError]] = {
     "bundle-unknown": BundleUnknown,
     "session-unknown": Gone,
     "object-unknown": NotFound,
+    "pool-missing": PoolMissing,
 }
 _BY_STATUS: Mapping[int, type[MlopsError]] = {400: InvalidRequest, 413: TooLarge, 503: Busy}
+
+
+@dataclass(frozen=True, slots=True)
+class NodePool:
+    """A dedicated pool as its node reports it; `owner` is the mark in the bundle's manifest."""
+
+    bundle_id: str
+    owner: int | None
+    initial_size: int
+    max_size: int
+    is_ready: bool
+    reason: str
+
+    @classmethod
+    def of(cls, report: Mapping[str, Any]) -> "NodePool":
+        """What the report says."""
+        return cls(
+            report["bundle"],
+            report["pool"],
+            report["initialSize"],
+            report["maxSize"],
+            report["status"] == "Success",
+            report["reason"],
+        )
 
 
 class ComputeNode:
@@ -77,13 +105,30 @@ class ComputeNode:
     async def score(self, bundle_id: str, body: bytes, *, correlation_id: str = "") -> bytes:
         """The result object as JSON bytes (wire-api section 3) for the caller's body, untouched.
 
-        Raises BundleUnknown, InvalidRequest (its `fields` name the input) or TooLarge.
+        Raises BundleUnknown, PoolMissing, InvalidRequest (its `fields` name the input) or TooLarge.
         """
         headers = {"X-Correlation-Id": correlation_id} if correlation_id else {}
         response = await self._call(
             "POST", f"/bundles/{bundle_id}/score", body=body, headers=headers
         )
         return response.body
+
+    # Dedicated pools.
+
+    async def put_pool(self, bundle_id: str, *, initial_size: int, max_size: int) -> None:
+        """Have the node build the bundle's pool, or change its size; raises BundleUnknown."""
+        body = json.dumps({"initialSize": initial_size, "maxSize": max_size}).encode()
+        await self._call("PUT", f"/bundles/{bundle_id}/pool", body=body, seconds=_POOL_SECONDS)
+
+    async def delete_pool(self, bundle_id: str) -> None:
+        """Have the node end the bundle's pool, if it has one."""
+        await self._call("DELETE", f"/bundles/{bundle_id}/pool", seconds=_POOL_SECONDS)
+
+    async def pools(self, *, seconds: float) -> tuple[list[NodePool], set[str]]:
+        """The node's pools, and the ids of the bundles that it is receiving just now."""
+        response = await self._call("GET", "/pools", seconds=seconds)
+        answer = self._understood(response, pools=list, receiving=list)
+        return [NodePool.of(report) for report in answer["pools"]], set(answer["receiving"])
 
     # Sessions.
 

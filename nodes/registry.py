@@ -25,6 +25,7 @@ from mlops.errors import (
     NodeFailure,
     NodeTimeout,
     NodeUnreachable,
+    PoolMissing,
 )
 from nodes import uris
 from nodes.breakers import Breakers
@@ -216,7 +217,8 @@ class Registry:
                 if self._breakers:
                     self._breakers.succeed(address)
                 if bundle_id:
-                    self._mark(address, bundle_id, is_warm=not isinstance(error, BundleUnknown))
+                    is_cold = isinstance(error, BundleUnknown | PoolMissing)
+                    self._mark(address, bundle_id, is_warm=not is_cold)
 
     def _fail(self, address: str, error: MlopsError, *, at_once: bool) -> None:
         if self._breakers.fail(address, error.message, at_once=at_once):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from typing import Any
 
 from services.models import Version
 
@@ -10,10 +11,11 @@ def manifest(version: Version) -> bytes:
     """The canonical JSON that describes `version` to a node: sorted keys, compact, UTF-8.
 
     Equal manifests mean equal behaviour: it holds everything that a run depends on (the payload by
-    its SHA-256) and nothing else, so neither name nor description is in it.
+    its SHA-256) and nothing else, so neither name nor description is in it. A version with a
+    dedicated pool shares its bundle with no other: nodes find in it whose the pool is.
     """
     payload = version.payload
-    content = {
+    content: dict[str, Any] = {
         "code": version.code,
         "initCode": version.init_code,
         "inputs": version.input_parameters,
@@ -22,6 +24,8 @@ def manifest(version: Version) -> bytes:
         "runtime": version.runtime_type,
         "payload": payload and {"kind": "snapshot", "sha256": payload.digest, "size": payload.size},
     }
+    if version.has_pool:
+        content["pool"] = version.pk
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 

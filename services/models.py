@@ -76,6 +76,34 @@ class Version(models.Model):
     def __str__(self) -> str:
         return f"{self.service.name}/{self.version}"
 
+    @property
+    def has_pool(self) -> bool:
+        """Whether it runs in a dedicated pool of its own, and nowhere else."""
+        return hasattr(self, "pool")
+
+
+class DedicatedPool(models.Model):
+    """The shells that every compute node keeps for one version alone (wire-api section 16).
+
+    That it exists is part of the version's bundle, see `services.bundles.manifest`.
+    """
+
+    version = models.OneToOneField(Version, on_delete=models.CASCADE, related_name="pool")
+    initial_size = models.PositiveIntegerField()
+    max_size = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(max_size__gte=1)
+                & models.Q(initial_size__lte=models.F("max_size")),
+                name="pool_starts_no_larger_than_it_may_grow",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version}: {self.initial_size} to {self.max_size} shells"
+
 
 class CatalogueStamp(models.Model):
     """One row whose `value` is new after every change to what is published.

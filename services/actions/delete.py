@@ -8,6 +8,7 @@ from mlops.accounts.roles import Role
 from services.actions.lookup import version_to_change
 from services.catalogue import begin_change
 from services.permissions import require_role
+from services.pools.nudging import nudge_after_commit
 
 if TYPE_CHECKING:
     from mlops.accounts.models import User
@@ -23,6 +24,8 @@ def delete_version(*, user: "User", name: str, version: str) -> None:
         begin_change()
         deleted = version_to_change(user=user, role=role, name=name, version=version)
         service = deleted.service
+        if deleted.has_pool:
+            nudge_after_commit()
         deleted.delete()
         if not service.versions.exists():
             service.delete()

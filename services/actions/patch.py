@@ -16,6 +16,7 @@ from services.actions.lookup import version_to_change
 from services.catalogue import begin_change
 from services.models import RuntimeType, Version
 from services.permissions import require_role
+from services.pools.nudging import nudge_after_commit
 from services.schema import Definition
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def patch_version(*, user: "User", name: str, version: str, definition: Definiti
             _replace_snapshot(patched, definition, definition.snapshot_id, user)
         renew_bundle(patched)
         patched.save()
+        if patched.has_pool:
+            nudge_after_commit()
     return patched
 
 
