@@ -8,7 +8,7 @@ from mlops.accounts.models import User
 from mlops.blobs import storage
 from nodes.models import Snapshot
 from services.actions.publish import publish_version
-from services.models import CatalogueStamp, Service, Version
+from services.models import CatalogueStamp, DedicatedPool, Service, Version
 from services.schema import Definition
 
 
@@ -36,5 +36,6 @@ def published() -> list[dict[str, Any]]:
     return [
         *Service.objects.order_by("pk").values(),
         *Version.objects.order_by("pk").values(),
+        *DedicatedPool.objects.order_by("pk").values(),
         *CatalogueStamp.objects.values(),
     ]

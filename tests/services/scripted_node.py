@@ -33,6 +33,7 @@ class ScriptedNode:
     score: Score = echo
     url: str = ""
     bundles: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)  # manifest, payload
+    pools: dict[str, dict[str, int]] = field(default_factory=dict)
     n_pushes: int = 0
     n_scores: int = 0
     scored: list[str] = field(default_factory=list)
@@ -46,7 +47,9 @@ class ScriptedNode:
                 self.heads.append(head)
                 method, path, _ = head.split(b" ", 2)
                 bundle_id = path.decode().split("/")[3]
-                if method == b"PUT":
+                if path.endswith(b"/pool"):
+                    await peer.send(self._put_pool(bundle_id, body))
+                elif method == b"PUT":
                     await peer.send(await self._put(bundle_id, body))
                 else:
                     await self._score(peer, bundle_id, body)
@@ -62,10 +65,20 @@ class ScriptedNode:
         self.bundles[bundle_id] = manifest, payload
         return b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}"
 
+    def _put_pool(self, bundle_id: str, body: bytes) -> bytes:
+        if bundle_id not in self.bundles:
+            return refusal("404 Not Found", "bundle-unknown", "Push the bundle first.")
+        self.pools[bundle_id] = json.loads(body)
+        return b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
     async def _score(self, peer: Peer, bundle_id: str, body: bytes) -> None:
         self.n_scores += 1
         if bundle_id not in self.bundles:
             await peer.send(refusal("404 Not Found", "bundle-unknown", "Push the bundle first."))
+            return
+        has_pool = "pool" in json.loads(self.bundles[bundle_id][0])
+        if has_pool and bundle_id not in self.pools:
+            await peer.send(refusal("503 Unavailable", "pool-missing", "PUT the pool first."))
             return
         self.scored.append(bundle_id)
         closed = asyncio.ensure_future(peer.reader.read(1))

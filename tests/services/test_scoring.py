@@ -11,7 +11,9 @@ from mlops.errors import Busy, InvalidRequest, NodeFailure, NotFound, TooLarge
 from nodes import hop
 from nodes.models import NodeEntry
 from services import bundles
+from services.actions.configure_pool import configure_pool
 from services.actions.delete import delete_version
+from services.actions.delete_pool import delete_pool
 from services.actions.patch import patch_version
 from services.catalogue import PublishedVersion, published_version
 from services.models import Version
@@ -220,6 +222,57 @@ def test_a_busy_node_hands_on_to_another(published: PublishedVersion) -> None:
         async with declared(ScriptedNode(score=refuse_once), ScriptedNode(score=refuse_once)):
             assert await call(published) == b"{}"
         assert n_refused == 1
+
+    run(main())
+
+
+def test_a_node_that_has_the_pool_is_found_without_building_another(
+    alice: User, published: PublishedVersion
+) -> None:
+    version = configure_pool(user=alice, name="churn", version="v1", initial_size=1, max_size=2)
+
+    async def main() -> None:
+        having, lacking = ScriptedNode(), ScriptedNode()
+        async with declared(having, lacking):
+            having.bundles[version.bundle_id] = bundles.manifest(version), b""
+            having.pools[version.bundle_id] = {}
+            assert [await call(published) for _ in range(8)] == [b"{}"] * 8
+        assert lacking.pools == {}
+        assert len(having.scored) == 8
+
+    run(main())
+
+
+def test_when_no_node_has_the_pool_one_builds_it_for_the_call(
+    alice: User, published: PublishedVersion
+) -> None:
+    version = configure_pool(user=alice, name="churn", version="v1", initial_size=1, max_size=2)
+
+    async def main() -> None:
+        nodes = ScriptedNode(), ScriptedNode()
+        async with declared(*nodes):
+            bodies = [b'{"x":%d}' % number for number in range(8)]
+            assert await asyncio.gather(*(call(published, body) for body in bodies)) == bodies
+        sizes = {"initialSize": 1, "maxSize": 2}
+        assert all(pools == {version.bundle_id: sizes} for node in nodes if (pools := node.pools))
+        assert all(scored == version.bundle_id for node in nodes for scored in node.scored)
+
+    run(main())
+
+
+def test_a_pool_deleted_meanwhile_is_not_built_again(
+    alice: User, published: PublishedVersion
+) -> None:
+    configure_pool(user=alice, name="churn", version="v1", initial_size=1, max_size=2)
+    stale = published_version("churn", "v1")
+    delete_pool(user=alice, name="churn", version="v1")
+
+    async def main() -> None:
+        node = ScriptedNode()
+        async with declared(node):
+            await call(stale)
+        assert node.pools == {}
+        assert node.scored == [published.bundle_id]
 
     run(main())
 
