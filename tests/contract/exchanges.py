@@ -8,6 +8,7 @@ does not allow it.
 
 import functools
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ from jsonschema import Draft4Validator, FormatChecker
 from tests.contract.document import document, nameless, operations, resolved
 
 _JSON = "application/json"
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_BLANK = re.compile(rb"\s")
 
 
 class ContractError(AssertionError):
@@ -133,6 +136,8 @@ def _require_valid(where: str, schema: Mapping[str, Any], body: bytes) -> None:
         value = json.loads(body, parse_constant=_no_constant)
     except ValueError as error:
         raise ContractError(f"{where} with what is no JSON: {error}: {_start(body)}") from None
+    if _BLANK.search(_STRING.sub(b"", body)):
+        raise ContractError(f"{where} with JSON that is not compact: {_start(body)}")
     require_valid(schema, value, where)
 
 

@@ -29,7 +29,7 @@ SERVICE: dict[str, Any] = {
 
 
 def answered(body: Any, *, status: int = 200, content_type: str = "application/json") -> None:
-    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    raw = body if isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode()
     check("GET", "/services", sent=None, status=status, content_type=content_type, body=raw)
 
 
@@ -73,9 +73,10 @@ def test_an_object_that_is_not_as_documented_is_found(wrong: Any) -> None:
         ([], {"content_type": "text/plain"}),
         (b"[", {}),
         (b"[NaN]", {}),
+        (b"[ ]", {}),
         ([], {"status": 403}),
     ],
-    ids=["status", "content-type", "no-json", "nan", "error-body"],
+    ids=["status", "content-type", "no-json", "nan", "blanks", "error-body"],
 )
 def test_an_undocumented_answer_is_found(body: Any, how: Any) -> None:
     with pytest.raises(ContractError):

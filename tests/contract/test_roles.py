@@ -1,22 +1,19 @@
 """Who may call what: every row of the table asked by somebody whose role does not suffice."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.urls import Resolver404, resolve
 from rest_framework.test import APIClient
 
 from mlops.accounts.models import User
 from services.models import Version
 from tests.conftest import create_user
+from tests.contract.asking import address, content_type_of, rows
 from tests.contract.operations import (
     ANYBODY,
     CONTRIBUTOR,
     ERROR,
-    FORM,
-    OPERATIONS,
     OWNER,
     PUBLISHER,
     READER,
@@ -26,32 +23,11 @@ from tests.services.create import create_version, published
 
 ClientFor = Callable[[User], APIClient]
 
-ASKED = {"name": "churn", "version": "v1", "index": "0"}
-GUID = "00000000-0000-4000-8000-000000000000"
-
-
-def is_served(row: Operation) -> bool:
-    try:
-        resolve(address(row))
-    except Resolver404:
-        return False
-    return True
-
-
-def address(row: Operation) -> str:
-    """The row's path with names and ids in it."""
-    return re.sub(r"\{(\w+)\}", lambda found: ASKED.get(found[1], GUID), row.path)
-
-
-def rows(*roles: str) -> list[Operation]:
-    return [row for row in OPERATIONS if row.role in roles and is_served(row)]
-
 
 def refusal(client: APIClient, row: Operation, status: int) -> Any:
     """The error object; fails if the call changed a version."""
     before = published()
-    content_type = "multipart/form-data; boundary=x" if row.takes == FORM else row.takes
-    response = client.generic(row.method, address(row), b"", content_type=content_type)
+    response = client.generic(row.method, address(row), b"", content_type=content_type_of(row))
     assert response.status_code == status, response.content
     assert list(response.json()) == list(ERROR)
     assert published() == before
@@ -63,7 +39,7 @@ def version(alice: User) -> Version:
     return create_version(alice)
 
 
-@pytest.mark.parametrize("row", rows(ANYBODY, READER, CONTRIBUTOR, OWNER, PUBLISHER), ids=str)
+@pytest.mark.parametrize("row", rows(), ids=str)
 def test_without_a_token_it_is_401_but_for_the_open_calls(version: Version, row: Operation) -> None:
     if row.role == ANYBODY:
         response = APIClient().generic(row.method, address(row), b"")
