@@ -35,6 +35,8 @@ app.conf.beat_schedule = {
     "probe nodes": every(5, "nodes.tasks.probe_nodes"),
     "reconcile pools": every(5, "services.tasks.reconcile_pools"),
     "close idle sessions": every(300, "nodes.tasks.close_idle_sessions"),
+    "run batches": every(5, "services.tasks.run_batches"),
+    "sweep batches": every(300, "services.tasks.sweep_batches"),
     "sweep blobs": every(3600, "mlops.blobs.tasks.sweep_blobs"),
     "remove dead tokens": every(3600, "mlops.accounts.tasks.remove_dead_tokens"),
     "remove expired sessions": every(3600, "mlops.accounts.tasks.remove_expired_sessions"),

@@ -162,6 +162,13 @@ NODE_REQUEST_SECONDS = env_int("MLOPS_NODE_REQUEST_SECONDS", 3600, minimum=1)
 DEDICATED_POOL_MAX_SIZE = env_int("MLOPS_DEDICATED_POOL_MAX_SIZE", 80, minimum=1)
 SESSION_IDLE_SECONDS = env_int("MLOPS_SESSION_IDLE_SECONDS", 24 * 3600, minimum=60)
 
+# Batches.
+BATCH_MAX_ITEMS = env_int("MLOPS_BATCH_MAX_ITEMS", 100_000, minimum=1)
+MAX_THREADS_PER_BATCH = env_int("MLOPS_MAX_THREADS_PER_BATCH", 100, minimum=1)
+BATCH_ITEM_SECONDS = env_int("MLOPS_BATCH_ITEM_SECONDS", 3600, minimum=1)
+BATCH_LEASE_SECONDS = env_int("MLOPS_BATCH_LEASE_SECONDS", 600, minimum=10)
+BATCH_RETENTION_SECONDS = env_int("MLOPS_BATCH_RETENTION_SECONDS", 7 * 24 * 3600, minimum=60)
+
 # Celery: a directory of files is the broker of one box. Messages are nudges, the truth is in the
 # database, so a result is never stored and a task may run twice.
 BROKER_DIR = DATA_DIR / "broker"
@@ -173,9 +180,21 @@ if CELERY_BROKER_URL == "files://localhost":
         "control_folder": str(BROKER_DIR / "control"),
         "polling_interval": 0.2,  # seconds
     }
+elif CELERY_BROKER_URL.startswith(("redis:", "rediss:")):
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        # A message that was not acknowledged for so long comes again: no task may run longer.
+        "visibility_timeout": 2 * 3600,  # seconds
+        "socket_connect_timeout": 5,  # seconds
+        "socket_timeout": 30,  # seconds
+        "socket_keepalive": True,
+    }
 for folder in ("messages", "control"):
     (BROKER_DIR / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever
+# Batches run for long: workers of their own take them, so that periodic tasks never wait.
+BATCH_QUEUE = "batch"
+CELERY_TASK_ROUTES = {"services.tasks.run_batches": {"queue": BATCH_QUEUE}}
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_TASK_IGNORE_RESULT = True

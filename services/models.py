@@ -1,12 +1,17 @@
-"""Published services and their versions."""
+"""Published services, their versions, and batches of calls."""
 
 import uuid
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
+from django.conf import settings
 from django.db import models
 
+from mlops.accounts.roles import Role, role_of
 from mlops.blobs.models import Blob
 from services.schema import is_name
+
+if TYPE_CHECKING:
+    from mlops.accounts.models import User
 
 
 class RuntimeType(models.TextChoices):
@@ -116,3 +121,180 @@ class CatalogueStamp(models.Model):
 
     def __str__(self) -> str:
         return str(self.value)
+
+
+class BatchState(models.TextChoices):
+    """How far a batch is, as the wire spells it (wire-api section 3)."""
+
+    PENDING = "Pending"
+    READY = "Ready"
+    IN_PROGRESS = "InProgress"
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+
+
+class BatchQuerySet(models.QuerySet["Batch"]):
+    """Ways to pick batches."""
+
+    def live(self) -> Self:
+        """Those that were not cancelled, and whose version and owner still exist."""
+        return self.filter(version__isnull=False, owner__isnull=False)
+
+    def gone(self) -> Self:
+        """The others: nobody sees them, and the sweep removes what is left of them."""
+        return self.filter(models.Q(version=None) | models.Q(owner=None))
+
+    def unfinished(self) -> Self:
+        """Those whose items can be run, some of which may be running."""
+        return self.live().filter(ready_at__isnull=False, finished_at=None)
+
+    def visible_to(self, user: "User") -> Self:
+        """The user's own; an Owner sees everybody's."""
+        return self.live() if role_of(user) == Role.OWNER else self.live().filter(owner=user)
+
+
+class Batch(models.Model):
+    """Many calls of one version, started together; cancelled, it loses its `version`.
+
+    Its items are rows of their own, in several tables, so that each transaction is short: what was
+    sent, in chunks that workers lease, and what came of it.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    version = models.ForeignKey(
+        Version, on_delete=models.SET_NULL, null=True, related_name="batches"
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    parallel_count = models.PositiveIntegerField()
+    n_items = models.PositiveIntegerField()
+    n_completed = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+    ready_at = models.DateTimeField(null=True)  # when the last item was stored
+    started_at = models.DateTimeField(null=True)  # when a worker first took some
+    finished_at = models.DateTimeField(null=True, db_index=True)
+    error = models.TextField(default="", blank=True)  # why the batch as such broke
+
+    objects = BatchQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "batches"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(n_completed__lte=models.F("n_items")),
+                name="batch_completes_each_item_once",
+            ),
+        ]
+        ordering = ["created_at", "id"]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @property
+    def state(self) -> BatchState:
+        """How far it is."""
+        if self.error:
+            return BatchState.FAILED
+        if self.finished_at is not None:
+            return BatchState.COMPLETE
+        if self.started_at is not None:
+            return BatchState.IN_PROGRESS
+        return BatchState.PENDING if self.ready_at is None else BatchState.READY
+
+
+class BatchLease(models.Model):
+    """A worker's hold on some chunks of a batch, and on as many of its parallel calls as `n_slots`.
+
+    Who finds its row gone has lost all of it. `holder` tells which process it is.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="leases")
+    holder = models.CharField(max_length=255)
+    n_slots = models.PositiveIntegerField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.batch_id} to {self.holder}"
+
+
+class BatchChunk(models.Model):
+    """Items of a batch that follow each other, claimed together."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="chunks")
+    first = models.PositiveIntegerField()
+    n_items = models.PositiveIntegerField()
+    lease = models.ForeignKey(
+        BatchLease, on_delete=models.SET_NULL, null=True, related_name="chunks"
+    )
+    is_done = models.BooleanField(default=False)
+    n_lost = models.PositiveIntegerField(default=0)  # how often its worker was lost
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "first"], name="unique_batch_chunk"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["batch", "first"],
+                condition=models.Q(is_done=False, lease=None),
+                name="batch_chunk_unclaimed",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.batch_id}/{self.first}+{self.n_items}"
+
+
+class BatchInput(models.Model):
+    """The JSON object that was sent for one item, byte by byte."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="inputs")
+    index = models.PositiveIntegerField()
+    body = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "index"], name="unique_batch_input"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.batch_id}/{self.index}"
+
+
+class BatchResult(models.Model):
+    """The result object of one item as the node wrote it, its files taken out; never changed."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="results")
+    index = models.PositiveIntegerField()
+    size = models.PositiveIntegerField()  # bytes
+    body = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "index"], name="unique_batch_result"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.batch_id}/{self.index}"
+
+
+class BatchFile(models.Model):
+    """A piece of a file that an item returned, `piece` counting from 0."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="files")
+    index = models.PositiveIntegerField()
+    name = models.CharField(max_length=255)
+    piece = models.PositiveIntegerField()
+    data = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["batch", "index", "name", "piece"], name="unique_batch_file_piece"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.batch_id}/{self.index}/{self.name}"

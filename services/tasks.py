@@ -1,7 +1,10 @@
-"""Periodic tasks of the services app."""
+"""Periodic tasks of the services app, and the one that runs batches."""
 
 from celery import shared_task
+from celery.signals import worker_shutting_down
+from django.utils import timezone
 
+from services.batches import driver, removal
 from services.pools import reconciling
 
 
@@ -9,3 +12,22 @@ from services.pools import reconciling
 def reconcile_pools() -> None:
     """Bring the dedicated pools of all nodes to what is wanted; see `services.pools`."""
     reconciling.reconcile_pools()
+
+
+# Acknowledged at once: the message is a nudge, and the work may outlast any broker's patience.
+@shared_task(acks_late=False)  # type: ignore[untyped-decorator]
+def run_batches() -> None:
+    """Run batches until nothing is left to do; see `services.batches.driver`."""
+    driver.run_batches()
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def sweep_batches() -> int:
+    """Delete batches that nobody wants any more; how many they were."""
+    return removal.sweep(now=timezone.now())
+
+
+@worker_shutting_down.connect  # type: ignore[untyped-decorator]
+def stop_running_batches(**kwargs: object) -> None:  # noqa: ARG001 - a signal's signature
+    """A worker that is told to stop does not wait for the end of its batches."""
+    driver.stop()

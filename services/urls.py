@@ -2,11 +2,14 @@
 
 from django.urls import path
 
+from services.api.batches import BatchById, Batches, BatchFile, BatchFiles
 from services.api.consumption import Consume, SwaggerDocument
 from services.api.pools import ServicePool
 from services.api.services import AllServices, ServiceByName, ServiceVersion
 
 app_name = "services"
+
+_BATCH = "api/<str:name>/<str:version>/batch/<str:execution_id>"
 
 urlpatterns = [
     # /services
@@ -17,4 +20,9 @@ urlpatterns = [
     # /api
     path("api/<str:name>/<str:version>", Consume.as_view(), name="consume"),
     path("api/<str:name>/<str:version>/swagger.json", SwaggerDocument.as_view(), name="swagger"),
+    # /api/{name}/{version}/batch
+    path("api/<str:name>/<str:version>/batch", Batches.as_view(), name="batches"),
+    path(_BATCH, BatchById.as_view(), name="batch"),
+    path(f"{_BATCH}/<str:index>/files", BatchFiles.as_view(), name="batch-files"),
+    path(f"{_BATCH}/<str:index>/files/<str:file_name>", BatchFile.as_view(), name="batch-file"),
 ]

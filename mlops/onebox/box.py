@@ -1,4 +1,4 @@
-"""The three programs of one box, as the supervisor needs to know them."""
+"""The programs of one box, as the supervisor needs to know them."""
 
 import os
 import sys
@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from django.conf import settings
 
 from mlops.onebox.claims import local_url
-from mlops.onebox.heartbeat import heartbeat_files
+from mlops.onebox.heartbeat import BATCH_WORKER, BEAT, WORKER, heartbeat_file
 from mlops.onebox.logs import RotatingLog
-from mlops.onebox.probes import answers, touches
+from mlops.onebox.probes import Probe, answers, touches
 from mlops.onebox.supervisor import Program
 
 HEARTBEAT_SECONDS = 30.0
 WORKER_PROCESSES = 2
+# One drives batches, on an event loop; the others take the messages that come meanwhile.
+BATCH_WORKER_THREADS = 4
 MARK_VARIABLE = "MLOPS_ONEBOX"
 
 
@@ -33,7 +35,7 @@ def manage(*arguments: str) -> Sequence[str]:
 
 
 def programs() -> list[Program]:
-    """Compute node, web node and worker, in the order in which they are started."""
+    """Compute node, web node and workers, in the order in which they are started."""
     return [
         Program(
             name="compute node",
@@ -52,9 +54,20 @@ def programs() -> list[Program]:
         ),
         Program(
             name="worker",
-            command=_worker_command(),
-            probe=touches(heartbeat_files(), within_seconds=HEARTBEAT_SECONDS),
+            command=_worker_command(
+                "celery", "--beat", "--concurrency", str(WORKER_PROCESSES), "--queues", "celery"
+            ),
+            probe=_signs_of_life(WORKER, BEAT),
             log=log("worker"),
+        ),
+        Program(
+            name="batch worker",
+            command=_worker_command(
+                *(BATCH_WORKER, "--pool", "threads", "--concurrency", str(BATCH_WORKER_THREADS)),
+                *("--queues", settings.BATCH_QUEUE),
+            ),
+            probe=_signs_of_life(BATCH_WORKER),
+            log=log("batchworker"),
         ),
     ]
 
@@ -87,9 +100,14 @@ def _python_path() -> list[str]:
     return os.environ.get("PYTHONPATH", "").split(os.pathsep)
 
 
-def _worker_command() -> Sequence[str]:
+def _signs_of_life(*names: str) -> Probe:
+    files = [heartbeat_file(name) for name in names]
+    return touches(files, within_seconds=HEARTBEAT_SECONDS)
+
+
+def _worker_command(name: str, *options: str) -> Sequence[str]:
     return [
         *(sys.executable, "-m", "celery", "--app", "mlops", "--quiet", "worker"),
-        *("--beat", "--concurrency", str(WORKER_PROCESSES)),
+        *("--hostname", f"{name}@%h", *options),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     ]

@@ -21,7 +21,12 @@ from tests.nodes.runtime.running import ROOT, free_port, wait_until
 START_SECONDS = 300
 ADMIN_PASSWORD = "Open-Sesame-1"
 # What each program's command line has in it.
-PROGRAMS = {"web node": "webnode", "compute node": "computenode", "worker": "celery"}
+PROGRAMS = {
+    "web node": "webnode",
+    "compute node": "computenode",
+    "worker": "celery@",
+    "batch worker": "batch@",
+}
 
 
 @dataclass
