@@ -82,7 +82,7 @@ def _login_paths() -> dict[str, Any]:
 
 
 def _service_paths(version: Version) -> dict[str, Any]:
-    """The calls of this version that the server answers; batches add theirs here."""
+    """The calls of this version."""
     name = version.service.name
     path = f"/api/{quote(name, safe='')}/{quote(version.version, safe='')}"
     consume = _operation(
@@ -90,14 +90,90 @@ def _service_paths(version: Version) -> dict[str, Any]:
         name,
         "Consume the web service.",
         [_body("WebServiceParameters", _ref("InputParameters"))],
-        {
-            "200": _response("The result of the call.", _ref("WebServiceResult")),
-            "400": _response("The request cannot be right.", _ref("Error")),
-            "500": _response("The call could not be carried out.", _ref("Error")),
-            "default": _response("Any other failure.", _ref("Error")),
-        },
+        {"200": _response("The result of the call.", _ref("WebServiceResult")), **_REFUSALS},
     )
-    return {path: {"post": {**consume, "security": [{"Bearer": []}]}}}
+    paths = {path: {"post": consume}, **_batch_paths(name, f"{path}/batch")}
+    return {
+        path: {method: {**call, "security": [{"Bearer": []}]} for method, call in calls.items()}
+        for path, calls in paths.items()
+    }
+
+
+def _batch_paths(tag: str, path: str) -> dict[str, Any]:
+    execution = _in_path("executionId", _STRING)
+    files = [execution, _in_path("index", _INT32)]
+    file_name = _in_path("fileName", _STRING)
+    inputs = {"type": "array", "items": _ref("InputParameters")}
+    return {
+        path: {
+            "post": _operation(
+                "StartBatchExecution",
+                tag,
+                "Run the web service on each of several inputs.",
+                [
+                    _body("BatchWebServiceParameters", inputs),
+                    _in_query("parallelCount", "How many run at a time, at most.", _INT32),
+                ],
+                {
+                    "202": _response(
+                        "The batch has been started.", _ref("StartBatchExecutionResponse")
+                    ),
+                    **_REFUSALS,
+                },
+            ),
+            "get": _operation(
+                "GetBatchExecutions",
+                tag,
+                "The ids of the batches of this service version.",
+                [],
+                _answers("The ids.", _STRINGS),
+            ),
+        },
+        f"{path}/{{executionId}}": {
+            "get": _operation(
+                "GetBatchExecutionStatus",
+                tag,
+                "How far a batch is, and its results.",
+                [
+                    execution,
+                    _in_query(
+                        "showPartialResults",
+                        "Whether an unfinished batch shows the results so far.",
+                        {"type": "boolean"},
+                    ),
+                ],
+                _answers("The state of the batch.", _ref("BatchWebServiceResult")),
+            ),
+            "delete": _operation(
+                "CancelAndDeleteBatchExecution",
+                tag,
+                "Stop a batch and remove its results.",
+                [execution],
+                _answers("The id of the batch.", _STRINGS),
+            ),
+        },
+        f"{path}/{{executionId}}/{{index}}/files": {
+            "get": _operation(
+                "GetBatchExecutionFiles",
+                tag,
+                "The names of the files that an item of a batch returned.",
+                files,
+                _answers("The names.", _STRINGS),
+            )
+        },
+        f"{path}/{{executionId}}/{{index}}/files/{{fileName}}": {
+            "get": {
+                **_operation(
+                    "GetBatchExecutionFile",
+                    tag,
+                    "A file that an item of a batch returned.",
+                    [*files, file_name],
+                    _answers("The file.", {"type": "file"}),
+                ),
+                "produces": ["application/octet-stream"],
+            }
+        },
+    }
 
 
 def _definitions(version: Version) -> dict[str, Any]:
@@ -176,6 +252,22 @@ def _body(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "in": "body", "required": True, "schema": schema}
 
 
+def _in_path(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, **schema}
+
+
+def _in_query(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": description, "required": False, **schema}
+
+
+def _answers(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """The one good answer, and all others."""
+    return {
+        "200": _response(description, schema),
+        "default": _response("The call was refused.", _ref("Error")),
+    }
+
+
 def _response(description: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"description": description, "schema": schema}
 
@@ -188,7 +280,9 @@ def _ref(definition: str) -> dict[str, Any]:
     return {"$ref": f"#/definitions/{definition}"}
 
 
-_TOKEN_RESPONSES = {
-    "200": _response("A pair of tokens.", _ref("AccessTokenResponse")),
-    "default": _response("The call was refused.", _ref("Error")),
+_TOKEN_RESPONSES = _answers("A pair of tokens.", _ref("AccessTokenResponse"))
+_REFUSALS = {
+    "400": _response("The request cannot be right.", _ref("Error")),
+    "500": _response("The call could not be carried out.", _ref("Error")),
+    "default": _response("Any other failure.", _ref("Error")),
 }

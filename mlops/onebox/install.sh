@@ -10,7 +10,8 @@ unset MLOPS_ADMIN_PASSWORD  # none of the installers' business
 purpose=$1
 python=.venv/bin/python
 r_packages=(r-base-core r-cran-jsonlite r-cran-mass r-cran-randomforest)
-test_packages=(chromium curl libatomic1)  # the last for the browser driver within playwright
+# libatomic1 is for the browser driver within playwright.
+test_packages=(chromium curl libatomic1 redis-server rabbitmq-server)
 
 say() { printf '%s\n' "$*"; }
 fail() { printf '%s\n' "$*" >&2; exit 1; }
@@ -25,11 +26,12 @@ may_install() {
   [ "$(id -u)" = 0 ] || { command -v sudo >/dev/null && sudo -n true 2>/dev/null; }
 }
 
+# In run level 1 no service is started: none is needed, and a container has no init to do it.
 apt_install() {
   may_install || return 1
   say "Installing from Debian: $*"
   as_root apt-get update -qq &&
-    as_root env DEBIAN_FRONTEND=noninteractive \
+    as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
       apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=120 "$@" >/dev/null
 }
 
@@ -85,7 +87,8 @@ r_is_ready() {
 }
 
 what_tests_call_is_ready() {
-  command -v chromium && command -v curl && $python -m playwright --version
+  command -v chromium && command -v curl && command -v redis-server &&
+    [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] && $python -m playwright --version
 }
 
 # Installs Debian packages unless the check finds that what they bring is there.

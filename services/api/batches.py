@@ -8,7 +8,12 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_field,
+)
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -40,6 +45,19 @@ class StartBatchExecutionResponse(serializers.Serializer[Any]):
     BatchExecutionId = serializers.UUIDField(source="pk")
 
 
+# drf-spectacular forgets that entries of a list may be null.
+@extend_schema_field(
+    {
+        "type": "array",
+        "items": {"allOf": [{"$ref": "#/components/schemas/Result"}], "nullable": True},
+        "description": "Each at the index of its item, null where there is none yet; "
+        "`outputFiles` is empty, the files have calls of their own.",
+    }
+)
+class _Results(serializers.ListField):
+    child = Result()
+
+
 class BatchResult(serializers.Serializer[Any]):
     """How far the batch is, and what came of its items."""
 
@@ -47,11 +65,7 @@ class BatchResult(serializers.Serializer[Any]):
     completedItemCount = serializers.IntegerField()  # noqa: N815
     totalItemCount = serializers.IntegerField()  # noqa: N815
     parallelCount = serializers.IntegerField()  # noqa: N815
-    batchExecutionResults = serializers.ListField(  # noqa: N815
-        child=Result(allow_null=True),
-        help_text="Each at the index of its item, null where there is none yet; `outputFiles` is "
-        "empty, the files have calls of their own.",
-    )
+    batchExecutionResults = _Results()  # noqa: N815
 
 
 class _BatchView(APIView):

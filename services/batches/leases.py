@@ -145,7 +145,8 @@ def claimable(*, besides: Collection[UUID], limit: int) -> list[tuple[UUID, int]
         .annotate(n_held=Coalesce(Sum("leases__n_slots"), 0))
         .filter(Exists(waiting), n_held__lt=F("parallel_count"))
     )
-    return list(batches.values_list("pk", "parallel_count")[:limit])
+    oldest_first = batches.order_by("created_at", "pk")
+    return list(oldest_first.values_list("pk", "parallel_count")[:limit])
 
 
 def _locked(batch_id: UUID) -> Batch:

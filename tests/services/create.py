@@ -1,6 +1,7 @@
 """Rows that the tests of services start from."""
 
 import io
+import json
 import zipfile
 from typing import Any
 
@@ -8,7 +9,19 @@ from mlops.accounts.models import User
 from mlops.blobs import storage
 from nodes.models import Snapshot
 from services.actions.publish import publish_version
-from services.models import CatalogueStamp, DedicatedPool, Service, Version
+from services.actions.start_batch import start_batch
+from services.models import (
+    Batch,
+    BatchChunk,
+    BatchFile,
+    BatchInput,
+    BatchLease,
+    BatchResult,
+    CatalogueStamp,
+    DedicatedPool,
+    Service,
+    Version,
+)
 from services.schema import Definition
 
 
@@ -29,6 +42,20 @@ def create_version(
     """A version published through the action, with everything set unless told otherwise."""
     said: dict[str, Any] = {"code": "answer = x + 1", "runtime_type": "Python", **definition}
     return publish_version(user=user, name=name, version=version, definition=Definition(**said))
+
+
+def create_batch(
+    user: User, *, n_items: int = 3, name: str = "churn", version: str = "v1", **options: Any
+) -> Batch:
+    """A batch of `{"x": 0}`, `{"x": 1}` and so on, that waits for a worker."""
+    body = json.dumps([{"x": index} for index in range(n_items)]).encode()
+    return start_batch(user=user, name=name, version=version, body=body, **options)
+
+
+def batch_rows() -> dict[str, int]:
+    """How many rows there are of all that belongs to batches."""
+    kinds: list[Any] = [Batch, BatchChunk, BatchFile, BatchInput, BatchLease, BatchResult]
+    return {kind.__name__: kind.objects.count() for kind in kinds}
 
 
 def published() -> list[dict[str, Any]]:

@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -87,8 +88,65 @@ def test_the_operation_is_the_alias_or_the_usual_name(alias: str | None, operati
     assert list(consume["responses"]) == ["200", "400", "500", "default"]
 
 
-def test_only_calls_that_are_answered_are_documented() -> None:
-    assert list(document()["paths"]) == ["/login", "/login/refreshToken", "/api/churn/v1"]
+def test_the_calls_are_those_of_the_contract() -> None:
+    calls = {
+        path: {method: call["operationId"] for method, call in operations.items()}
+        for path, operations in document()["paths"].items()
+    }
+    batch = "/api/churn/v1/batch"
+    assert calls == {
+        "/login": {"post": "login"},
+        "/login/refreshToken": {"post": "renewToken", "delete": "revokeRefreshToken"},
+        "/api/churn/v1": {"post": "ConsumeWebService"},
+        batch: {"post": "StartBatchExecution", "get": "GetBatchExecutions"},
+        f"{batch}/{{executionId}}": {
+            "get": "GetBatchExecutionStatus",
+            "delete": "CancelAndDeleteBatchExecution",
+        },
+        f"{batch}/{{executionId}}/{{index}}/files": {"get": "GetBatchExecutionFiles"},
+        f"{batch}/{{executionId}}/{{index}}/files/{{fileName}}": {"get": "GetBatchExecutionFile"},
+    }
+
+
+def batch_calls() -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (path, call)
+        for path, operations in document()["paths"].items()
+        if "/batch" in path
+        for call in operations.values()
+    ]
+
+
+def test_batch_calls_need_a_token_and_have_the_tag_of_the_service() -> None:
+    for _, call in batch_calls():
+        assert call["security"] == [{"Bearer": []}]
+        assert call["tags"] == ["churn"]
+
+
+def test_batch_calls_declare_what_stands_in_their_paths() -> None:
+    for path, call in batch_calls():
+        in_path = [each["name"] for each in call["parameters"] if each["in"] == "path"]
+        assert in_path == re.findall("{(.*?)}", path)
+
+
+def test_a_batch_is_started_with_an_array_of_inputs() -> None:
+    start = document()["paths"]["/api/churn/v1/batch"]["post"]
+    body, count = start["parameters"]
+    assert body["schema"] == {"type": "array", "items": {"$ref": "#/definitions/InputParameters"}}
+    assert (count["name"], count["in"], count["format"]) == ("parallelCount", "query", "int32")
+    assert list(start["responses"]) == ["202", "400", "500", "default"]
+
+
+def test_the_other_batch_calls_have_one_good_answer() -> None:
+    for _, call in batch_calls():
+        if call["operationId"] != "StartBatchExecution":
+            assert list(call["responses"]) == ["200", "default"]
+
+
+def test_the_file_of_an_item_is_a_file() -> None:
+    paths = document()["paths"]
+    (path,) = [path for path in paths if path.endswith("{fileName}")]
+    assert paths[path]["get"]["responses"]["200"]["schema"] == {"type": "file"}
 
 
 def test_names_are_percent_encoded_in_the_path() -> None:

@@ -12,9 +12,10 @@ ERROR_KEYS = list(ERROR)
 
 def body_of(response: Any, status: int, operation_id: str) -> Any:
     """The decoded body; fails unless status and body are those the document promises."""
-    assert response.status_code == status, response.content[:500]
+    content = response.getvalue()  # of a stream as well
+    assert response.status_code == status, content[:500]
     assert response["Content-Type"] == "application/json"
-    body = json.loads(response.content)
+    body = json.loads(content)
     (operation,) = (each for each in operations().values() if each["operationId"] == operation_id)
     require_valid(
         operation["responses"][str(status)]["content"]["application/json"]["schema"], body
