@@ -140,11 +140,11 @@ class BatchById(_BatchView):
         tags=_TAGS,
         parameters=[
             OpenApiParameter(
-                "showPartialResults",
+                name,
                 {"type": "boolean", "default": True},
-                description="false leaves the results out until the batch is complete; "
-                "`showPartialResult` is understood as well.",
+                description="false leaves the results out until the batch is complete.",
             )
+            for name in ("showPartialResults", "showPartialResult")
         ],
         responses={200: BatchResult, **error_responses(400, 404)},
     )
