@@ -289,3 +289,23 @@ def test_a_deleted_object_is_gone(
     node.http.put(f"{session}/workspace/forest", content=boston[0])
     assert node.http.delete(f"{session}/workspace/forest").is_success
     assert node.http.get(f"{session}/workspace").json() == {"objects": []}
+
+
+def test_a_dedicated_pool_has_loaded_before_the_first_call(
+    node: RunningNode, tmp_path: Path
+) -> None:
+    log = tmp_path / "loads"
+    service = publish(
+        node,
+        "y <- Sys.getpid()",
+        init_code=f'cat(Sys.getpid(), "\\n", file = "{log}", append = TRUE)',
+        outputs=NUMERIC_Y,
+        pool=1,
+    )
+    path = f"/v1/bundles/{service.id}/pool"
+    node.http.put(path, json={"initialSize": 1, "maxSize": 1}).raise_for_status()
+    wait_until(lambda: node.http.get(path).json()["status"] == "Success")
+    (pid,) = log.read_text().split()
+    assert [service.outputs()["y"] for _ in range(2)] == [int(pid)] * 2
+    assert log.read_text().split() == [pid]
+    node.http.delete(path).raise_for_status()
