@@ -128,7 +128,10 @@ class ComputeNode:
         """The node's pools, and the ids of the bundles that it is receiving just now."""
         response = await self._call("GET", "/pools", seconds=seconds)
         answer = self._understood(response, pools=list, receiving=list)
-        return [NodePool.of(report) for report in answer["pools"]], set(answer["receiving"])
+        try:
+            return [NodePool.of(report) for report in answer["pools"]], set(answer["receiving"])
+        except (KeyError, TypeError):
+            raise NodeFailure(f"{self.address} does not answer as a compute node does.") from None
 
     # Sessions.
 

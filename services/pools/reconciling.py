@@ -23,6 +23,7 @@ ASK_SECONDS = 3
 _NODES_AT_ONCE = 64
 _PAUSE_SECONDS = 5.0  # after a failure, doubled by each further one
 _PAUSE_MAX_SECONDS = 300.0
+_FAILURES_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class Failures:
 
     def note(self, key: tuple[str, str]) -> None:
         """It has failed once more."""
+        if len(self._known) >= _FAILURES_MAX:
+            self._known.clear()
         count = self._known.get(key, (0, 0.0))[0] + 1
         pause = min(_PAUSE_MAX_SECONDS, _PAUSE_SECONDS * 2 ** min(count, 10))
         self._known[key] = count, self._clock() + pause

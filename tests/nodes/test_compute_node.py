@@ -19,6 +19,7 @@ from mlops.errors import (
     NodeFailure,
     NodeTimeout,
     NotFound,
+    PoolMissing,
     TooLarge,
 )
 from nodes import hop
@@ -114,6 +115,11 @@ def test_a_bundle_without_payload_ends_with_its_manifest() -> None:
             lambda node: node.close_session(SESSION, force=True),
             f"DELETE /v1/sessions/{SESSION}?force=1",
         ),
+        (
+            lambda node: node.put_pool("b1", initial_size=1, max_size=2),
+            "PUT /v1/bundles/b1/pool",
+        ),
+        (lambda node: node.delete_pool("b1"), "DELETE /v1/bundles/b1/pool"),
         (put, f"PUT /v1/sessions/{SESSION}/workspace/x"),
         (read, f"GET /v1/sessions/{SESSION}/workspace/x"),
         (
@@ -153,6 +159,7 @@ def test_an_object_is_sent_and_read_as_bytes() -> None:
         ("413 Content Too Large", "too-large", TooLarge),
         ("500 Internal Server Error", "session-failed", NodeError),
         ("503 Service Unavailable", "busy", Busy),
+        ("503 Service Unavailable", "pool-missing", PoolMissing),
         ("503 Service Unavailable", "runtime-unavailable", Busy),
     ],
 )
@@ -192,6 +199,15 @@ def test_something_else_at_the_address_is_no_node(answer: bytes) -> None:
 @pytest.mark.parametrize("answer", [b"{}", b'{"objects":1}'])
 def test_a_list_of_objects_that_is_none_is_a_failure_of_the_node(answer: bytes) -> None:
     error = refused(lambda node: node.list_objects(SESSION), "200 OK", answer)
+    assert type(error) is NodeFailure
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b'{"pools":[]}', b'{"pools":[{}],"receiving":[]}', b'{"pools":[1],"receiving":[]}'],
+)
+def test_a_list_of_pools_that_is_none_is_a_failure_of_the_node(answer: bytes) -> None:
+    error = refused(lambda node: node.pools(seconds=5), "200 OK", answer)
     assert type(error) is NodeFailure
 
 
