@@ -14,6 +14,7 @@ from azureml.common.http_client import HttpException
 from sklearn.linear_model import LinearRegression
 
 from tests.clients import official
+from tests.contract.exchanges import checked_reply
 
 # The client makes numpy matrices, which numpy would rather see gone.
 pytestmark = pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
@@ -21,7 +22,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDepre
 
 @pytest.fixture(scope="module")
 def client(one_box: Any) -> Any:
-    return official.sign_in(one_box.url, "admin", one_box.admin_password)
+    client = official.sign_in(one_box.url, "admin", one_box.admin_password)
+    client._http_client._session.hooks["response"].append(checked_reply)
+    return client
 
 
 @pytest.fixture

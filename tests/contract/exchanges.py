@@ -11,8 +11,10 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import httpx
+import requests
 from django.test import Client
 from django.urls import Resolver404, resolve
 from jsonschema import Draft4Validator, FormatChecker
@@ -117,6 +119,20 @@ def checked_answer(response: httpx.Response) -> None:
         status=response.status_code,
         content_type=media_type,
         body=body,
+    )
+
+
+def checked_reply(response: requests.Response, **_: Any) -> None:
+    """The same hook for a `requests.Session`."""
+    request = response.request
+    media_type = response.headers.get("content-type", "")
+    check(
+        request.method or "",
+        unquote(urlsplit(request.url or "").path),
+        sent=request.body.encode() if isinstance(request.body, str) else request.body,
+        status=response.status_code,
+        content_type=media_type,
+        body=response.content if media_type.startswith(_JSON) else None,
     )
 
 

@@ -97,8 +97,13 @@ class Known:
         if ask("GET", f"/snapshots/{self.snapshot_id}").status_code > 200:
             created = ask("POST", f"/sessions/{self.session_id}/snapshot").json()
             self.snapshot_id = created["snapshotId"]
+        batch = "/api/{name}/{version}/batch".format_map(SERVICE)
+        execution_id = ask("POST", batch, json=[{"x": 1}]).json()["batchExecutionId"]
         return {
             **SERVICE,
+            "execution_id": execution_id,
+            "index": "0",
+            "file_name": "note.txt",
             "session_id": self.session_id,
             "snapshot_id": self.snapshot_id,
             "object_name": "thing",
