@@ -77,7 +77,7 @@ class _Score:
         bundle = self._node.bundles.get(bundle_id)
         correlation_id = _correlation_id(request)
         async with _StoppedByDisconnect(receive):
-            result = await self._node.scorer.score(bundle, body, correlation_id=correlation_id)
+            result = await self._node.score(bundle, body, correlation_id=correlation_id)
         return Response(result, media_type="application/json")
 
 

@@ -13,10 +13,13 @@ from pathlib import Path
 
 from .archive import ArchiveError, extract
 from .errors import BundleInvalid, BundleUnknown
-from .manifests import Manifest, read_manifest
+from .manifests import REALTIME, Manifest, read_manifest
+from .realtime.container import HEADER_BYTES, MODEL_FILE, require_onnx
+from .realtime.errors import ModelRefused
 
 _ID = re.compile(r"[0-9a-f]{64}")
 _MANIFEST_MAX_BYTES = 64 * 1024**2
+_COPY_BYTES = 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ class BundleStore:
         manifest = read_manifest(bundle_id, text)
         (draft / "manifest.json").write_bytes(text)
         digest, size = hashlib.sha256(), 0
-        with (draft / "payload.zip").open("wb") as file:
+        with (draft / "payload").open("wb") as file:
             async for chunk in parts.rest():
                 digest.update(chunk)
                 size += len(chunk)
@@ -118,10 +121,12 @@ class BundleStore:
         return Bundle(bundle_id, self._root / bundle_id, manifest)
 
     def _settle(self, bundle: Bundle, draft: Path) -> int:
-        """Extracts the draft and puts it in its place; its size in bytes."""
-        payload, files = draft / "payload.zip", draft / "files"
+        """Extracts the draft's payload and puts it in its place; its size in bytes."""
+        payload, files = draft / "payload", draft / "files"
         files.mkdir()
-        if bundle.manifest.payload_sha256 is not None:
+        if bundle.manifest.runtime == REALTIME:
+            _take_out_model(payload, files / MODEL_FILE)
+        elif bundle.manifest.payload_sha256 is not None:
             try:
                 extract(payload, files, max_bytes=self._extracted_max_bytes)
             except ArchiveError as error:
@@ -171,6 +176,16 @@ class _Parts:
             yield self._buffer
         async for chunk in self._chunks:
             yield chunk
+
+
+def _take_out_model(container: Path, target: Path) -> None:
+    """Writes the model without its header, as the runtime reads it."""
+    with container.open("rb") as source, target.open("wb") as copy:
+        try:
+            require_onnx(source.read(HEADER_BYTES), container.stat().st_size - HEADER_BYTES)
+        except ModelRefused as error:
+            raise BundleInvalid(str(error)) from None
+        shutil.copyfileobj(source, copy, _COPY_BYTES)
 
 
 def _size_below(directory: Path) -> int:

@@ -31,6 +31,10 @@ class NodeConfig:
     queue_length: int = 1000
     queue_seconds: float = 30.0
 
+    realtime_threads: int = 2
+    realtime_seconds: float = 60.0  # the longest that a call of a realtime version may take
+    realtime_memory_bytes: int = 2 * GIB  # of model files loaded
+
     console_max_bytes: int = MIB
     score_max_bytes: int = 256 * MIB
     result_max_bytes: int = 256 * MIB

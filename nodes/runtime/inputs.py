@@ -37,10 +37,10 @@ def read_inputs(body: bytes, declared: Sequence[tuple[str, str]]) -> dict[str, A
     Plain forms: scalars as Python scalars; vector a list of scalars; matrix a list of equal rows;
     data.frame a dict of equal columns. None stands for an explicit null.
     """
-    values = _fit(_read_object(body, required=bool(declared), exact=False), declared)
+    values = _fit(read_object(body, required=bool(declared)), declared)
     if any(type(values[n]) is int and abs(values[n]) >= _INT64_END for n, _ in declared):
         # The fast reader had it as a float; the slow one keeps every digit.
-        values = _fit(_read_object(body, required=True, exact=True), declared)
+        values = _fit(read_object(body, required=True, exact=True), declared)
     return values
 
 
@@ -69,13 +69,17 @@ def _fit(given: dict[str, Any], declared: Sequence[tuple[str, str]]) -> dict[str
     return values
 
 
-def _read_object(body: bytes, *, required: bool, exact: bool) -> dict[str, Any]:
+def read_object(body: bytes, *, required: bool, exact: bool = False) -> dict[str, Any]:
+    """The JSON object in `body`; an empty body counts as an empty one unless `required`.
+
+    `exact` keeps every digit of large integers, slowly.
+    """
     text = body.removeprefix(_BOM)
     if not text.strip() and not required:
         return {}
     given = _read_json(text, exact=exact)
     if not isinstance(given, dict):
-        raise InputError(f"The body must be a JSON object with the inputs, not {_kind(given)}.")
+        raise InputError(f"The body must be a JSON object with the inputs, not {kind_of(given)}.")
     return given
 
 
@@ -102,12 +106,12 @@ def _integer(value: Any) -> int | None:
         if value.is_integer():
             return int(value)
         raise InputError(f"must be a whole number, not {value}")
-    raise InputError(f"must be a whole number, not {_kind(value)}")
+    raise InputError(f"must be a whole number, not {kind_of(value)}")
 
 
 def _numeric(value: Any) -> float:
     if type(value) not in _NUMBERS:
-        raise InputError(f"must be a number, not {_kind(value)}")
+        raise InputError(f"must be a number, not {kind_of(value)}")
     try:
         return float(value)
     except OverflowError:
@@ -116,13 +120,13 @@ def _numeric(value: Any) -> float:
 
 def _logical(value: Any) -> bool:
     if type(value) is not bool:
-        raise InputError(f"must be true or false, not {_kind(value)}")
+        raise InputError(f"must be true or false, not {kind_of(value)}")
     return value
 
 
 def _character(value: Any) -> str:
     if type(value) is not str:
-        raise InputError(f"must be a string, not {_kind(value)}")
+        raise InputError(f"must be a string, not {kind_of(value)}")
     return value
 
 
@@ -130,7 +134,7 @@ def _vector(value: Any) -> list[Any]:
     if type(value) in _SCALARS:
         return [value]
     if not isinstance(value, list):
-        raise InputError(f"must be an array of scalars, not {_kind(value)}")
+        raise InputError(f"must be an array of scalars, not {kind_of(value)}")
     _check_scalars(value, "element")
     return value
 
@@ -139,7 +143,7 @@ def _matrix(value: Any) -> list[list[Any]]:
     if type(value) in _SCALARS:
         return [[value]]
     if not isinstance(value, list):
-        raise InputError(f"must be an array of rows, not {_kind(value)}")
+        raise InputError(f"must be an array of rows, not {kind_of(value)}")
     rows = [_vector(row) for row in value]
     if len({len(row) for row in rows}) > 1:
         raise InputError("its rows differ in length")
@@ -151,7 +155,7 @@ def _data_frame(value: Any) -> dict[str, list[Any]]:
         return _columns_of_rows(value)
     if not isinstance(value, dict):
         raise InputError(
-            f"must be an object of columns or an array of row objects, not {_kind(value)}"
+            f"must be an object of columns or an array of row objects, not {kind_of(value)}"
         )
     columns = {}
     for name, column in value.items():
@@ -169,7 +173,7 @@ def _columns_of_rows(rows: list[Any]) -> dict[str, list[Any]]:
     names: dict[str, None] = {}  # ordered by first appearance
     for row in rows:
         if not isinstance(row, dict):
-            raise InputError(f"must have an object in every row, not {_kind(row)}")
+            raise InputError(f"must have an object in every row, not {kind_of(row)}")
         names.update(dict.fromkeys(row))
     columns = {name: [row.get(name) for row in rows] for name in names}
     for name, column in columns.items():
@@ -180,10 +184,11 @@ def _columns_of_rows(rows: list[Any]) -> dict[str, list[Any]]:
 def _check_scalars(values: Iterable[Any], what: str) -> None:
     if not set(map(type, values)) <= _SCALARS:
         wrong = next(value for value in values if type(value) not in _SCALARS)
-        raise InputError(f"must have a scalar in every {what}, not {_kind(wrong)}")
+        raise InputError(f"must have a scalar in every {what}, not {kind_of(wrong)}")
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """What a JSON value is, for a message."""
     names = {dict: "an object", list: "an array", str: "a string", bool: "true or false"}
     return "null" if value is None else names.get(type(value), "a number")
 

@@ -8,7 +8,8 @@ from typing import Any
 from .errors import BundleInvalid
 from .inputs import TYPES
 
-RUNTIMES = ("Python", "R")
+REALTIME = "Realtime"
+RUNTIMES = ("Python", "R", REALTIME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,12 @@ def parse_manifest(data: Any) -> Manifest:
     """The manifest object checked; ValueError, KeyError or TypeError when it is not well formed."""
     if data["runtime"] not in RUNTIMES:
         raise ValueError(f"runtime {data['runtime']!r}")
-    if not isinstance(data["code"], str) or not isinstance(data["initCode"], str | None):
+    is_realtime = data["runtime"] == REALTIME
+    if is_realtime and not (data["code"] is None and data["initCode"] is None and data["payload"]):
+        raise ValueError("a realtime version has a model and no code")
+    if not is_realtime and not (
+        isinstance(data["code"], str) and isinstance(data["initCode"], str | None)
+    ):
         raise TypeError("code and initCode must be text")
     if not all(isinstance(name, str) for name in data["outputFiles"]):
         raise TypeError("outputFiles must be names")
@@ -48,7 +54,8 @@ def parse_manifest(data: Any) -> Manifest:
     payload = data["payload"]
     if payload is None:
         return Manifest(data["runtime"], inputs, None, 0, pool)
-    if payload["kind"] != "snapshot" or not isinstance(payload["size"], int):
+    kind = "model" if is_realtime else "snapshot"
+    if payload["kind"] != kind or not isinstance(payload["size"], int):
         raise ValueError(f"payload {payload!r}")
     return Manifest(data["runtime"], inputs, str(payload["sha256"]), payload["size"], pool)
 

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from . import guardian
-from .bundles import BundleStore
+from .bundles import Bundle, BundleStore
 from .config import NodeConfig
 from .control_groups import ControlGroups
 from .definitions import DedicatedPools
 from .errors import RuntimeUnavailable
 from .guarding import Guardian
+from .manifests import REALTIME
 from .pool import Pool
 from .processes import Children, become_reaper
+from .realtime.scoring import RealtimeScorer
 from .scoring import Scorer
 from .sessions import Sessions
 from .starting import PythonStarter, RStarter, Starter
@@ -49,6 +51,7 @@ class ComputeNode:
         by_runtime = {starter.runtime: starter for starter in starters}
         self.dedicated = DedicatedPools(by_runtime, self.bundles, config)
         self.scorer = Scorer(self.pools, self.dedicated, config)
+        self.realtime = RealtimeScorer(config)
         self.sessions = Sessions(self.pools, config)
         self._guardian: Guardian | None = None
         self._lock: TextIO | None = None
@@ -73,12 +76,19 @@ class ComputeNode:
 
     async def stop(self) -> None:
         """Kills all shells and whatever they started, and removes their directories."""
+        self.realtime.stop()
         await asyncio.gather(*(pool.stop() for pool in self.pools.values()), self.dedicated.stop())
         if self._guardian:
             await self._guardian.stop()
         self._groups.close()
         if self._lock:
             self._lock.close()
+
+    async def score(self, bundle: Bundle, body: bytes, *, correlation_id: str = "") -> bytes:
+        """The complete result JSON of one call, see `Scorer.score` and `RealtimeScorer.score`."""
+        is_realtime = bundle.manifest.runtime == REALTIME
+        scorer = self.realtime if is_realtime else self.scorer
+        return await scorer.score(bundle, body, correlation_id=correlation_id)
 
     def health(self) -> dict[str, Any]:
         """The health report of the compute node API."""
@@ -94,6 +104,7 @@ class ComputeNode:
         return set().union(
             self.scorer.bundles_in_use(),
             self.dedicated.bundles_in_use(),
+            self.realtime.bundles_in_use(),
             *(pool.bundles_in_use() for pool in self.pools.values()),
         )
 

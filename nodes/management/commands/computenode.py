@@ -39,6 +39,7 @@ class Command(BaseCommand):
 def node_config(host: str, port: int) -> NodeConfig:
     """The configuration from settings and `MLOPS_*` variables."""
     memory = env_int("MLOPS_SHELL_MEMORY_MB", _default_memory_mb(), minimum=256) * MIB
+    realtime_memory = env_int("MLOPS_REALTIME_MEMORY_MB", _default_memory_mb(), minimum=1) * MIB
     return NodeConfig(
         cluster_key=settings.CLUSTER_KEY,
         data_dir=settings.DATA_DIR / f"computenode-{port}",
@@ -56,14 +57,21 @@ def node_config(host: str, port: int) -> NodeConfig:
         run_seconds=env_int("MLOPS_RUN_SECONDS", 3600, minimum=1),
         queue_length=env_int("MLOPS_QUEUE_LENGTH", 1000),
         queue_seconds=env_int("MLOPS_QUEUE_SECONDS", 30, minimum=1),
+        realtime_threads=env_int("MLOPS_REALTIME_THREADS", _processors(), minimum=1),
+        realtime_seconds=env_int("MLOPS_REALTIME_SECONDS", 60, minimum=1),
+        realtime_memory_bytes=realtime_memory,
         console_max_bytes=env_int("MLOPS_CONSOLE_MAX_BYTES", MIB),
         score_max_bytes=settings.MAX_JSON_BYTES,
         upload_max_bytes=settings.MAX_UPLOAD_BYTES,
     )
 
 
+def _processors() -> int:
+    return len(os.sched_getaffinity(0))
+
+
 def _default_initial_size() -> int:
-    return max(2, min(5, len(os.sched_getaffinity(0))))
+    return max(2, min(5, _processors()))
 
 
 def _default_memory_mb() -> int:

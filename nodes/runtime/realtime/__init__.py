@@ -1,0 +1,1 @@
+"""Realtime versions: models scored in the node's own process (architecture, one request)."""

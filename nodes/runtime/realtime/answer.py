@@ -1,0 +1,79 @@
+"""A model's outputs made into the columns of the answer (wire-api sections 11 and 12).
+
+An output with one value per row is a column of the output's name; one with several is as many
+columns, their names the output's, a dot, and the class or the position.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+
+from .signature import Signature
+
+OUTPUT = "outputData"
+
+
+class UnfitOutput(Exception):  # noqa: N818 - named for what happened
+    """An output of the model has not one row for each row of the input."""
+
+
+def columns_of(outputs: Sequence[Any], n_rows: int, signature: Signature) -> dict[str, Any]:
+    """The columns by name, for one row or more; `UnfitOutput` unless each has `n_rows` values."""
+    columns: dict[str, Any] = {}
+    for name, output in zip(signature.outputs, outputs, strict=True):
+        if isinstance(output, list):  # of a ZipMap: one dict of probabilities per row
+            _require_rows(name, len(output), n_rows)
+            for key in output[0]:
+                columns[f"{name}.{key}"] = [row.get(key) for row in output]
+            continue
+        _require_rows(name, len(output) if output.ndim else 1, n_rows)
+        width = output.size // n_rows
+        names = _names(name, width, signature)
+        if width == 1:
+            columns[names[0]] = _plain(output.reshape(n_rows))
+        else:
+            matrix = _plain(np.ascontiguousarray(output.reshape(n_rows, width).T))
+            columns.update(zip(names, matrix, strict=True))
+    return columns
+
+
+def declared_columns(signature: Signature) -> dict[str, Any]:
+    """The columns of an answer without rows, as far as the model declares them."""
+    return {
+        column: []
+        for name, width in zip(signature.outputs, signature.output_widths, strict=True)
+        for column in _names(name, width, signature)
+    }
+
+
+def body_of(columns: dict[str, Any]) -> bytes:
+    """The part of a result object that results.result takes; NaN and infinities become null."""
+    body = {"changedFiles": [], "outputParameters": {OUTPUT: columns}, "outputFiles": {}}
+    return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _names(output: str, width: int, signature: Signature) -> list[str]:
+    """The names of the columns of an output of `width` values per row."""
+    if width == 1:
+        is_response = signature.response and output == signature.outputs[0]
+        return [f"{signature.response}_Pred" if is_response else output]
+    named = len(signature.classes) == width
+    suffixes = signature.classes if named else range(width)
+    return [f"{output}.{suffix}" for suffix in suffixes]
+
+
+def _plain(array: Any) -> Any:
+    """The array in a form that can be serialized at once."""
+    if array.dtype == np.object_:
+        return array.tolist()
+    return array.astype(np.float32) if array.dtype == np.float16 else array
+
+
+def _require_rows(name: str, found: int, n_rows: int) -> None:
+    if found != n_rows:
+        raise UnfitOutput(
+            f"Output {name!r} of the model has {found} rows for {n_rows} of the input; each row "
+            "must have its own result."
+        )
