@@ -160,6 +160,9 @@ SPECTACULAR_SETTINGS = {
 NODE_CONNECT_SECONDS = env_int("MLOPS_NODE_CONNECT_SECONDS", 5, minimum=1)
 NODE_REQUEST_SECONDS = env_int("MLOPS_NODE_REQUEST_SECONDS", 3600, minimum=1)
 DEDICATED_POOL_MAX_SIZE = env_int("MLOPS_DEDICATED_POOL_MAX_SIZE", 80, minimum=1)
+# The check of a realtime model before it is published, a process of its own.
+MODEL_CHECK_SECONDS = env_int("MLOPS_MODEL_CHECK_SECONDS", 120, minimum=1)
+MODEL_CHECK_MEMORY_MB = env_int("MLOPS_MODEL_CHECK_MEMORY_MB", 4096, minimum=256)
 SESSION_IDLE_SECONDS = env_int("MLOPS_SESSION_IDLE_SECONDS", 24 * 3600, minimum=60)
 
 # Batches.

@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any
 
-from services.models import Version
+from services.models import RuntimeType, Version
 
 
 def manifest(version: Version) -> bytes:
@@ -15,6 +15,7 @@ def manifest(version: Version) -> bytes:
     dedicated pool shares its bundle with no other: nodes find in it whose the pool is.
     """
     payload = version.payload
+    kind = "model" if version.runtime_type == RuntimeType.REALTIME else "snapshot"
     content: dict[str, Any] = {
         "code": version.code,
         "initCode": version.init_code,
@@ -22,7 +23,7 @@ def manifest(version: Version) -> bytes:
         "outputs": version.output_parameters,
         "outputFiles": version.output_files,
         "runtime": version.runtime_type,
-        "payload": payload and {"kind": "snapshot", "sha256": payload.digest, "size": payload.size},
+        "payload": payload and {"kind": kind, "sha256": payload.digest, "size": payload.size},
     }
     if version.has_pool:
         content["pool"] = version.pk

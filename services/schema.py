@@ -17,6 +17,8 @@ TYPE_ALIASES = {"string": "character", "dataframe": "data.frame"}
 CODE_RUNTIMES = ("R", "Python")
 DEFAULT_RUNTIME = "R"
 
+REALTIME = "Realtime"
+
 MAX_NAME_LENGTH = 128
 MAX_IDENTIFIER_LENGTH = 255
 _FORBIDDEN_IN_NAMES = frozenset("/\\?#%")
@@ -29,6 +31,11 @@ class Parameter:
 
     name: str
     type: str
+
+
+# Of every realtime version (wire-api section 2).
+REALTIME_INPUTS = (Parameter("inputData", "data.frame"),)
+REALTIME_OUTPUTS = (Parameter("outputData", "data.frame"),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,9 +138,9 @@ def _file_names(names: Sequence[str] | None) -> list[str] | None:
 
 
 def _require_runtime(runtime: str) -> None:
-    if runtime == "Realtime":
+    if runtime == REALTIME:
         raise InvalidRequest(
-            "A Realtime version is a model without code; this call publishes R and Python code.",
+            "A Realtime version is a model without code; publish it at /realtime-services.",
             fields="runtimeType",
         )
     if runtime not in CODE_RUNTIMES:

@@ -5,6 +5,7 @@ from django.urls import path
 from services.api.batches import BatchById, Batches, BatchFile, BatchFiles
 from services.api.consumption import Consume, SwaggerDocument
 from services.api.pools import ServicePool
+from services.api.realtime import RealtimeByName, RealtimeVersion
 from services.api.services import AllServices, ServiceByName, ServiceVersion
 
 app_name = "services"
@@ -17,6 +18,13 @@ urlpatterns = [
     path("services/<str:name>", ServiceByName.as_view(), name="by-name"),
     path("services/<str:name>/<str:version>", ServiceVersion.as_view(), name="version"),
     path("services/<str:name>/<str:version>/pool", ServicePool.as_view(), name="pool"),
+    # /realtime-services
+    path("realtime-services/<str:name>", RealtimeByName.as_view(), name="realtime-by-name"),
+    path(
+        "realtime-services/<str:name>/<str:version>",
+        RealtimeVersion.as_view(),
+        name="realtime-version",
+    ),
     # /api
     path("api/<str:name>/<str:version>", Consume.as_view(), name="consume"),
     path("api/<str:name>/<str:version>/swagger.json", SwaggerDocument.as_view(), name="swagger"),

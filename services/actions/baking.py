@@ -7,7 +7,7 @@ from mlops.errors import InvalidRequest
 from nodes.models import Snapshot
 from services import bundles
 from services.models import Version
-from services.schema import Parameter
+from services.schema import Definition, Parameter
 
 if TYPE_CHECKING:
     from mlops.accounts.models import User
@@ -38,6 +38,14 @@ def bake_snapshot(version: Version, snapshot: Snapshot) -> None:
     """Make the snapshot's content the version's own; the snapshot itself may be deleted then."""
     version.snapshot_id = snapshot.pk
     version.payload = snapshot.blob
+
+
+def apply_labels(definition: Definition, version: Version) -> None:
+    """Set the description and the alias where the definition says them; an empty alias clears."""
+    if definition.description is not None:
+        version.description = definition.description
+    if definition.operation_id is not None:
+        version.operation_id = definition.operation_id or None
 
 
 def stored_parameters(parameters: Sequence[Parameter]) -> list[dict[str, str]]:

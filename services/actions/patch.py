@@ -7,6 +7,7 @@ from django.db import transaction
 from mlops.accounts.roles import Role
 from mlops.errors import InvalidRequest
 from services.actions.baking import (
+    apply_labels,
     bake_snapshot,
     own_snapshot,
     renew_bundle,
@@ -47,7 +48,10 @@ def patch_version(*, user: "User", name: str, version: str, definition: Definiti
 
 def _require_same_runtime(version: Version, definition: Definition) -> None:
     if version.runtime_type == RuntimeType.REALTIME:
-        raise InvalidRequest(f"{version} is a Realtime version; this call changes code services.")
+        raise InvalidRequest(
+            f"{version} is a Realtime version, a model without code; change it with "
+            "PATCH /realtime-services."
+        )
     if definition.runtime_type not in (None, version.runtime_type):
         raise InvalidRequest(
             f"{version} runs on {version.runtime_type}; a patch cannot change that.",
@@ -61,10 +65,7 @@ def _apply(definition: Definition, version: Version) -> None:
         version.code = definition.code
     if definition.init_code is not None:
         version.init_code = definition.init_code or None
-    if definition.description is not None:
-        version.description = definition.description
-    if definition.operation_id is not None:
-        version.operation_id = definition.operation_id or None
+    apply_labels(definition, version)
     if definition.inputs is not None:
         version.input_parameters = stored_parameters(definition.inputs)
     if definition.outputs is not None:

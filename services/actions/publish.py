@@ -1,22 +1,17 @@
 """Publishing a version of a service (wire-api section 2)."""
 
-import uuid
 from typing import TYPE_CHECKING
 
 from django.db import transaction
 
 from mlops.accounts.roles import Role
-from mlops.errors import Conflict, InvalidRequest
-from services.actions.baking import (
-    bake_snapshot,
-    own_snapshot,
-    renew_bundle,
-    stored_parameters,
-)
+from mlops.errors import InvalidRequest
+from services.actions.adding import add_version, checked_version_name, require_unpublished
+from services.actions.baking import bake_snapshot, own_snapshot, stored_parameters
 from services.catalogue import begin_change
-from services.models import Service, Version
+from services.models import Version
 from services.permissions import require_role
-from services.schema import DEFAULT_RUNTIME, Definition, require_name
+from services.schema import DEFAULT_RUNTIME, Definition
 
 if TYPE_CHECKING:
     from mlops.accounts.models import User
@@ -31,17 +26,13 @@ def publish_version(
     right, Conflict when the service has the version already.
     """
     require_role(user, Role.CONTRIBUTOR)
-    require_name("service name", name)
-    if version is None:
-        version = str(uuid.uuid4())
-    require_name("version", version)
+    version = checked_version_name(name, version)
     definition = definition.checked()
     if definition.code is None:
         raise InvalidRequest("code is missing.", fields="code")
     with transaction.atomic():
         begin_change()
-        if Version.objects.named(name, version).exists():
-            raise Conflict(f"{name}/{version} exists already; publish another version or patch it.")
+        require_unpublished(name, version)
         published = Version(
             version=version,
             published_by=user.username,
@@ -59,7 +50,5 @@ def publish_version(
                 user=user, snapshot_id=definition.snapshot_id, runtime=published.runtime_type
             )
             bake_snapshot(published, snapshot)
-        renew_bundle(published)
-        published.service, _ = Service.objects.get_or_create(name=name)
-        published.save(force_insert=True)
+        add_version(name, published)
     return published

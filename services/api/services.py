@@ -21,7 +21,7 @@ from services.actions.publish import publish_version
 from services.api.representation import PatchRequest, PublishRequest, WebService
 from services.models import Version
 
-_VERSION = OpenApiResponse(OpenApiTypes.STR, description="The version.")
+VERSION_ANSWER = OpenApiResponse(OpenApiTypes.STR, description="The version.")
 _TAGS = ["Services"]
 
 
@@ -80,7 +80,7 @@ class ServiceByName(_ServicesView):
         operation_id="publishWebService",
         tags=_TAGS,
         request={"application/json": PublishRequest},
-        responses={201: _VERSION, **error_responses(400, 409, 413)},
+        responses={201: VERSION_ANSWER, **error_responses(400, 409, 413)},
     )
     def post(self, request: Request, name: str) -> Response:
         """Publish a service under a generated version, which is the answer."""
@@ -106,7 +106,7 @@ class ServiceVersion(_ServicesView):
         operation_id="publishWebServiceVersion",
         tags=_TAGS,
         request={"application/json": PublishRequest},
-        responses={201: _VERSION, **error_responses(400, 409, 413)},
+        responses={201: VERSION_ANSWER, **error_responses(400, 409, 413)},
     )
     def post(self, request: Request, name: str, version: str) -> Response:
         """Publish a version of a service."""
@@ -116,7 +116,7 @@ class ServiceVersion(_ServicesView):
         operation_id="patchWebServiceVersion",
         tags=_TAGS,
         request={"application/json": PatchRequest},
-        responses={200: _VERSION, **error_responses(400, 404, 413)},
+        responses={200: VERSION_ANSWER, **error_responses(400, 404, 413)},
     )
     def patch(self, request: Request, name: str, version: str) -> Response:
         """Change a version: what is absent or null stays, an empty list clears."""
