@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.http import HttpRequest
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -27,10 +28,15 @@ _MODEL = (
 )
 
 
+@extend_schema_field(OpenApiTypes.BINARY)
+class ModelPart(serializers.FileField):
+    """A file in a form."""
+
+
 class RealtimePatchForm(serializers.Serializer[Any]):
     """What a patch of a realtime version may say; absent parts leave what there is."""
 
-    model = serializers.FileField(required=False, help_text=_MODEL)
+    model = ModelPart(required=False, help_text=_MODEL)
     description = Text(required=False)
     operationId = Text(  # noqa: N815 - the contract's spelling
         required=False, help_text="Alias for the operation in swagger.json."
@@ -40,7 +46,7 @@ class RealtimePatchForm(serializers.Serializer[Any]):
 class RealtimeForm(RealtimePatchForm):
     """What the publishing of a realtime version says."""
 
-    model = serializers.FileField(help_text=_MODEL)
+    model = ModelPart(help_text=_MODEL)
 
 
 def _publish(request: Request, name: str, version: str | None) -> Response:

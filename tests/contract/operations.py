@@ -206,7 +206,7 @@ SERVICES = [
         request=PUBLISH_REALTIME,
         success=201,
         answer="string",
-        errors=errors(400, 409, 413),
+        errors=errors(400, 409, 413, 503),
     ),
     Operation(
         "POST",
@@ -217,7 +217,7 @@ SERVICES = [
         request=PUBLISH_REALTIME,
         success=201,
         answer="string",
-        errors=errors(400, 409, 413),
+        errors=errors(400, 409, 413, 503),
     ),
     Operation(
         "PATCH",
@@ -227,7 +227,7 @@ SERVICES = [
         takes=FORM,
         request=PATCH_REALTIME,
         answer="string",
-        errors=errors(400, 404, 413),
+        errors=errors(400, 404, 413, 503),
     ),
     Operation(
         "POST",
