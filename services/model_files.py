@@ -85,7 +85,7 @@ def _check(path: Path) -> None:
         process = subprocess.run(
             [
                 *(sys.executable, "-I", "-B", check.__file__, str(path)),
-                *(str(settings.MODEL_CHECK_MEMORY_MB * _MIB), str(seconds)),
+                *(str(settings.MODEL_CHECK_MEMORY_MB * _MIB), str(seconds + 1)),
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

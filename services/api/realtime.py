@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.http import HttpRequest
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
@@ -85,14 +84,6 @@ class _RealtimeView(APIView):
     """Publishing needs a Contributor; the actions check ownership."""
 
     parser_classes = (NoParser,)
-
-    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
-        """The request with its form left for us to read.
-
-        The CSRF check looks for its token in it and would take it all; the header is enough.
-        """
-        request._mark_post_parse_error()  # type: ignore[attr-defined]
-        return super().initialize_request(request, *args, **kwargs)
 
     def get_permissions(self) -> list[BasePermission]:
         """The role check for this method, before the body is read."""

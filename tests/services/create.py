@@ -9,7 +9,9 @@ from mlops.accounts.models import User
 from mlops.blobs import storage
 from nodes.models import Snapshot
 from services.actions.publish import publish_version
+from services.actions.publish_realtime import publish_realtime
 from services.actions.start_batch import start_batch
+from services.model_files import ModelFile
 from services.models import (
     Batch,
     BatchChunk,
@@ -23,6 +25,7 @@ from services.models import (
     Version,
 )
 from services.schema import Definition
+from tests.nodes.runtime.realtime.models import adding, contained
 
 
 def create_snapshot(
@@ -56,6 +59,22 @@ def batch_rows() -> dict[str, int]:
     """How many rows there are of all that belongs to batches."""
     kinds: list[Any] = [Batch, BatchChunk, BatchFile, BatchInput, BatchLease, BatchResult]
     return {kind.__name__: kind.objects.count() for kind in kinds}
+
+
+def create_realtime(
+    user: User,
+    *,
+    name: str = "churn",
+    version: str = "v1",
+    payload: bytes | None = None,
+    **definition: Any,
+) -> Version:
+    """A realtime version published through the action; unless told otherwise it adds 1 to `x`."""
+    with ModelFile() as model:
+        model.write(contained(adding() if payload is None else payload))
+        return publish_realtime(
+            user=user, name=name, version=version, model=model, definition=Definition(**definition)
+        )
 
 
 def published() -> list[dict[str, Any]]:

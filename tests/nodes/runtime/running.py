@@ -51,11 +51,18 @@ class RunningNode:
         """A bundle with this code on the node; see `manifest` for the parts."""
         payload = parts.get("payload")
         text = manifest(code, **parts)
+        return self._put(text, payload or b"")
+
+    def _put(self, text: bytes, payload: bytes) -> "Published":
         bundle_id = hashlib.sha256(text).hexdigest()
-        body = len(text).to_bytes(4) + text + (payload or b"")
+        body = len(text).to_bytes(4) + text + payload
         answer = self.http.put(f"/v1/bundles/{bundle_id}", content=body)
         assert answer.status_code == 201, answer.text
         return Published(self, bundle_id)
+
+    def publish_model(self, model: bytes) -> "Published":
+        """A realtime bundle on the node, of a serialized ONNX model."""
+        return self._put(realtime_manifest(model), b"blobONNX" + model)
 
     def stop(self) -> int:
         self.http.close()
@@ -112,6 +119,25 @@ def manifest(
         if payload is None
         else {
             "kind": "snapshot",
+            "sha256": hashlib.sha256(payload).hexdigest(),
+            "size": len(payload),
+        },
+    }
+    return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+
+
+def realtime_manifest(model: bytes) -> bytes:
+    """The canonical manifest JSON of a realtime version."""
+    payload = b"blobONNX" + model
+    body = {
+        "code": None,
+        "initCode": None,
+        "inputs": [{"name": "inputData", "type": "data.frame"}],
+        "outputs": [{"name": "outputData", "type": "data.frame"}],
+        "outputFiles": [],
+        "runtime": "Realtime",
+        "payload": {
+            "kind": "model",
             "sha256": hashlib.sha256(payload).hexdigest(),
             "size": len(payload),
         },
