@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection
@@ -56,7 +57,8 @@ class RealtimeScorer:
         try:
             return await self._score(bundle, body)
         except _Failed as failure:
-            logger.warning("Call %s of bundle %s: %s", correlation_id, bundle.id, failure)
+            text = json.dumps(str(failure))  # one line, whatever the model says
+            logger.warning("Call %s of bundle %s failed: %s", correlation_id, bundle.id, text)
             return results.failure(str(failure), "")
         finally:
             self._n_calls -= 1
