@@ -36,19 +36,21 @@ def extract(source: Path, target: Path, *, max_bytes: int) -> None:
 
 
 def write(source: Path, target: Path, extra: dict[str, Path]) -> None:
-    """Writes the regular files below `source`, and `extra` by name, as the zip `target`."""
+    """Writes the regular files below `source` as the zip `target`, and those of `extra`, which are
+    files or folders, in place of what has their names."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for path in _regular_files(source):
-            name = path.relative_to(source).as_posix()
-            if name not in extra:
-                _add(archive, path, name)
-        for name, path in extra.items():
-            _add(archive, path, name)
+        for path in regular_files(source):
+            name = path.relative_to(source)
+            if name.parts[0] not in extra:
+                _add(archive, path, name.as_posix())
+        for top, place in extra.items():
+            for path in regular_files(place) if place.is_dir() else [place]:
+                _add(archive, path, PurePosixPath(top, path.relative_to(place)).as_posix())
 
 
 def merge(source: Path, target: Path) -> None:
     """Moves the files below `source` to the same names below `target`, replacing what is there."""
-    for path in _regular_files(source):
+    for path in regular_files(source):
         place = target
         for part in path.relative_to(source).parts[:-1]:
             place = place / part
@@ -69,12 +71,17 @@ def _add(archive: zipfile.ZipFile, path: Path, name: str) -> None:
         shutil.copyfileobj(reading, writing, _CHUNK_BYTES)
 
 
-def _regular_files(root: Path) -> Iterator[Path]:
+def regular_files(root: Path) -> Iterator[Path]:
+    """The plain files below `root`; links are neither followed nor given."""
     for directory, names, files in os.walk(root):
         names.sort()
         for name in sorted(files):
             path = Path(directory, name)
-            if stat.S_ISREG(path.lstat().st_mode):
+            try:
+                mode = path.lstat().st_mode
+            except FileNotFoundError:  # code may run meanwhile
+                continue
+            if stat.S_ISREG(mode):
                 yield path
 
 

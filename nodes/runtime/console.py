@@ -1,6 +1,7 @@
 """What a shell prints: one pipe, always drained, kept up to a bound for each call."""
 
 import asyncio
+import codecs
 import contextlib
 import fcntl
 import os
@@ -9,6 +10,7 @@ import termios
 
 _CHUNK_BYTES = 256 * 1024
 _PIPE_BYTES = 1024**2
+_Decoder = codecs.getincrementaldecoder("utf-8")
 
 
 class Console:
@@ -34,11 +36,11 @@ class Console:
 
     def finish(self) -> str:
         """All that was printed since `begin`, with a note of how much was left out."""
-        self._drain()
-        text = self._kept.decode("utf-8", "replace")
-        if self._dropped:
-            text += f"\n[{self._dropped} more bytes of console output were dropped]\n"
-        return text
+        return self._text(final=True)
+
+    def text(self) -> str:
+        """The same while the call may still print: a character that is cut in two can wait."""
+        return self._text(final=False)
 
     def close(self) -> None:
         """Stops reading; what a stray writer prints from now on gets it a SIGPIPE."""
@@ -46,6 +48,13 @@ class Console:
             self._open = False
             self._loop.remove_reader(self._descriptor)
             os.close(self._descriptor)
+
+    def _text(self, *, final: bool) -> str:
+        self._drain()
+        text = _Decoder("replace").decode(self._kept, final or self._dropped > 0)
+        if self._dropped:
+            text += f"\n[{self._dropped} more bytes of console output were dropped]\n"
+        return text
 
     def _drain(self) -> None:
         # Only what is in the pipe now: a stray writer must not keep us here.

@@ -10,6 +10,7 @@
     ├── BundleUnknown         404 bundle-unknown       send it with PUT, then repeat
     ├── SessionUnknown        404 session-unknown
     ├── ObjectUnknown         404 object-unknown
+    ├── FileUnknown           404 file-unknown
     ├── TooLarge              413 too-large
     ├── SessionFailed         500 session-failed       the session's shell died under the call
     ├── Busy                  503 busy                 no free shell; nothing was run
@@ -109,6 +110,13 @@ class ObjectUnknown(NodeError):
 
     status = 404
     code = "object-unknown"
+
+
+class FileUnknown(NodeError):
+    """The session's working directory has no file of that name."""
+
+    status = 404
+    code = "file-unknown"
 
 
 class TooLarge(NodeError):

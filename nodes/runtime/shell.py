@@ -120,6 +120,12 @@ class Shell:
             return False
         return True
 
+    def interrupt(self) -> None:
+        """Sends what Ctrl-C in a terminal would: SIGINT to the shell and to what it has started."""
+        if self.alive:  # and so not waited for: its id is not another's yet
+            with contextlib.suppress(OSError):
+                os.killpg(self.pid, signal.SIGINT)
+
     def kill(self, reason: str = "") -> None:
         """Kills the shell with all its processes and removes its directory, in the background."""
         if self._killing is None:
