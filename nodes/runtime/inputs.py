@@ -46,8 +46,12 @@ def read_inputs(body: bytes, declared: Sequence[tuple[str, str]]) -> dict[str, A
 
 def normalise_for_r(body: bytes, declared: Sequence[tuple[str, str]]) -> bytes:
     """The declared inputs as strict JSON that R reads: NaN as null, infinity as an overflow."""
-    values = read_inputs(body, declared)
-    text = json.dumps(values, separators=(",", ":"), ensure_ascii=True)
+    return strict_json(read_inputs(body, declared))
+
+
+def strict_json(value: Any) -> bytes:
+    """`value` as strict JSON that R reads: NaN as null, infinity as an overflow."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=True)
     if "NaN" in text or "Infinity" in text:
         text = _STRING_OR_CONSTANT.sub(lambda m: _R_CONSTANTS.get(m.group(), m.group()), text)
     return text.encode()

@@ -97,6 +97,7 @@ class ComputeNode:
             "apiVersion": API_VERSION,
             "runtimes": {name: pool.health() for name, pool in self.pools.items()},
             "pools": list(islice(self.dedicated.reports(), _MOST_POOLS_REPORTED)),
+            "sessions": len(self.sessions.ids()),
             "logPath": self.config.log_path,
         }
 

@@ -10,7 +10,8 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
-from .api import answer_internal_error, answer_unknown_route, routes
+from .answers import answer_internal_error, answer_unknown_route
+from .api import routes
 from .authorization import ClusterKeyRequired
 from .config import NodeConfig
 from .node import ComputeNode

@@ -76,7 +76,11 @@ def _folder_of(root: Path, name: str, *, make: bool) -> Iterator[tuple[int, str]
     """The open folder that holds the name, and the name's last part."""
     check_name(name)
     if _top(name) in _RESERVED:
-        raise InvalidRequest(f"{_top(name)} is kept by the server itself.") if make else _unknown(name)
+        raise (
+            InvalidRequest(f"{_top(name)} is kept by the server itself.")
+            if make
+            else _unknown(name)
+        )
     *folders, last = name.split("/")
     try:
         descriptor = os.open(root, _FOLDER)

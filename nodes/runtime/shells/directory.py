@@ -25,20 +25,20 @@ class Directory:
 
     def capture(self) -> None:
         """Remembers what is here now as what `restore` brings back."""
-        for name, status in _walk(self.root):
+        for name, status in walk(self.root):
             if stat.S_ISREG(status.st_mode):
                 if not self._in_source(name, status):
                     self._copy_to_keep(name)
                 _age(self.root / name)
             elif stat.S_ISLNK(status.st_mode):
                 self._copy_to_keep(name)
-        self._base = {name: _mark(status) for name, status in _walk(self.root)}
+        self._base = {name: _mark(status) for name, status in walk(self.root)}
 
     def changed(self) -> list[str]:
         """The files created or modified since, relative, with slashes."""
         return sorted(
             name
-            for name, status in _walk(self.root)
+            for name, status in walk(self.root)
             if not stat.S_ISDIR(status.st_mode) and self._base.get(name) != _mark(status)
         )
 
@@ -47,7 +47,7 @@ class Directory:
         if not self._base and self.root.is_dir() and not os.listdir(self.root):  # noqa: PTH208
             return
         self.root.mkdir(mode=0o700, exist_ok=True)
-        now = dict(_walk(self.root))
+        now = dict(walk(self.root))
         same = {name for name, status in now.items() if self._base.get(name) == _mark(status)}
         for name in sorted(now.keys() - same, reverse=True):  # contents before their directory
             directory = stat.S_ISDIR(now[name].st_mode)
@@ -101,7 +101,8 @@ class Directory:
         self._base[name] = _mark(target.lstat())
 
 
-def _walk(root: Path, prefix: str = "") -> Iterator[tuple[str, os.stat_result]]:
+def walk(root: Path, prefix: str = "") -> Iterator[tuple[str, os.stat_result]]:
+    """All entries below `root` by relative name, a directory before its contents."""
     try:
         entries = sorted(os.scandir(root), key=lambda entry: entry.name)
     except OSError:
@@ -114,7 +115,7 @@ def _walk(root: Path, prefix: str = "") -> Iterator[tuple[str, os.stat_result]]:
             continue
         yield name, status
         if stat.S_ISDIR(status.st_mode):
-            yield from _walk(Path(entry.path), f"{name}/")
+            yield from walk(Path(entry.path), f"{name}/")
 
 
 def _mark(status: os.stat_result) -> Mark:

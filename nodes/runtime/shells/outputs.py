@@ -50,6 +50,17 @@ def encode_outputs(values: Mapping[str, tuple[str, Any]]) -> bytes:
     return _encode_carefully(shaped, values)
 
 
+def encode_named(name: str, value: Any) -> bytes:
+    """The JSON object of one output of undeclared type."""
+    try:
+        text = json.dumps(plain(value), separators=(",", ":"), allow_nan=False)
+    except RecursionError:
+        raise _cannot(name, "it contains itself or is nested too deeply") from None
+    except (OutputError, ValueError) as error:
+        raise _cannot(name, str(error)) from None
+    return f'{{"name":{json.dumps(name)},"value":{text}}}'.encode()
+
+
 def _encode_carefully(shaped: dict[str, Any], values: Mapping[str, tuple[str, Any]]) -> bytes:
     parts = []
     for name, value in shaped.items():
@@ -65,7 +76,11 @@ def _encode_carefully(shaped: dict[str, Any], values: Mapping[str, tuple[str, An
 
 
 def _refusal(name: str, kind: str, reason: str) -> OutputError:
-    return OutputError(f"Output {name} ({kind}) cannot be represented in JSON: {reason}.")
+    return _cannot(f"{name} ({kind})", reason)
+
+
+def _cannot(name: str, reason: str) -> OutputError:
+    return OutputError(f"Output {name} cannot be represented in JSON: {reason}.")
 
 
 def plain(value: Any) -> Any:

@@ -11,7 +11,9 @@ from typing import Any, NoReturn
 from ..frames import FrameDecoder, encode_head
 from ..inputs import InputError
 from .interpreter import flush_streams
+from .interrupts import Interrupts
 from .service import Service
+from .session import Session
 from .tracebacks import describe
 from .workspace import Workspace, dump
 
@@ -21,6 +23,7 @@ except ImportError:
     sklearn = None
 
 _CHUNK_BYTES = 256 * 1024
+_OF_SESSIONS = {"execute", "put_object", "get_object", "load_workspace", "save_workspace"}
 Reply = tuple[dict[str, Any], bytes]
 
 
@@ -31,6 +34,8 @@ class PythonShell:
         self._workspace = Workspace()
         self._work = Path.cwd()
         self._service: Service | None = None
+        self._session: Session | None = None
+        self.interrupts = Interrupts()
         self._operations: dict[str, Callable[..., dict[str, Any]]] = {
             "ping": self._ping,
             "load": self._load,
@@ -48,6 +53,10 @@ class PythonShell:
         if operation == "score":
             return self._score(body)
         try:
+            if operation in _OF_SESSIONS:
+                session = self._enter_session()
+                if operation == "execute":
+                    return session.execute(body, header["maxBytes"])
             return self._operations[operation](**header), b""
         except BaseException as error:  # noqa: BLE001 (objects and init code may raise anything)
             return {"ok": False, "message": describe(error, str(self._work))}, b""
@@ -59,6 +68,13 @@ class PythonShell:
             return self._service.score(body)
         except InputError as error:
             return {"kind": "invalid", "message": error.message, "field": error.fields}, b""
+
+    def _enter_session(self) -> Session:
+        """The session, from the first call on that says this shell is lent to one."""
+        if self._session is None:
+            self._session = Session(self._workspace, self._work, self.interrupts)
+        self._session.refresh()
+        return self._session
 
     def _ping(self) -> dict[str, Any]:
         return {"ok": True}
@@ -117,6 +133,7 @@ def main(descriptor: int) -> NoReturn:
         while frame := decoder.next_frame():
             header, body = shell.answer(*frame)
             flush_streams()
+            shell.interrupts.forget()
             _send(connection, header, body)
     os._exit(0)  # the node is gone: nobody waits for exit handlers or threads of user code
 

@@ -14,6 +14,7 @@ from .directory import Directory
 from .interpreter import InterpreterState, flush_streams
 from .memory import MemoryImage
 from .outputs import OutputError, encode_outputs
+from .packages import PACKAGES, add_packages
 from .tracebacks import CODE_FILE, INIT_FILE, compile_source, describe
 from .values import to_python
 from .workspace import WORKSPACE_FILE, Workspace
@@ -67,12 +68,15 @@ class Service:
     def _load(self, bundle: Path, init_code: str | None, workspace: Workspace) -> None:
         files = bundle / "files"
         if files.is_dir():
+            ours = (WORKSPACE_FILE, PACKAGES)
             shutil.copytree(
                 files,
                 self._work,
                 dirs_exist_ok=True,
-                ignore=lambda directory, _: [WORKSPACE_FILE] if Path(directory) == files else [],
+                ignore=lambda directory, _: ours if Path(directory) == files else (),
             )
+            if (files / PACKAGES).is_dir():
+                add_packages(files / PACKAGES)
             if (files / WORKSPACE_FILE).exists():
                 workspace.load(files / WORKSPACE_FILE)
         if init_code and init_code.strip():

@@ -8,6 +8,7 @@ from types import CodeType
 
 CODE_FILE = "<code>"
 INIT_FILE = "<initCode>"
+_BLOCK = "<block "
 _TEXT_MAX = 16_000
 
 
@@ -18,11 +19,21 @@ def compile_source(source: str, file_name: str) -> CodeType:
     return compile(source, file_name, "exec", dont_inherit=True)
 
 
+def block_name(number: int) -> str:
+    """The file name of a session's block of code."""
+    return f"{_BLOCK}{number}>"
+
+
+def is_code(file_name: str) -> bool:
+    """Whether the file name is that of code sent by a user."""
+    return file_name in (CODE_FILE, INIT_FILE) or file_name.startswith(_BLOCK)
+
+
 def describe(error: BaseException, work_dir: str) -> str:
     """Type, text, and those traceback lines that are in the service's own code or files."""
     if isinstance(error, SystemExit):
-        head = f"The code ended the interpreter with sys.exit({_text_of(error)})."
-    elif isinstance(error, SyntaxError) and error.filename in (CODE_FILE, INIT_FILE):
+        head = f"The code called sys.exit({_text_of(error)})."
+    elif isinstance(error, SyntaxError) and is_code(error.filename or ""):
         return _syntax_error(error)
     else:
         text = _text_of(error)
@@ -59,7 +70,7 @@ def _syntax_error(error: SyntaxError) -> str:
 
 
 def _is_theirs(file_name: str, work_dir: str) -> bool:
-    return file_name in (CODE_FILE, INIT_FILE) or file_name.startswith(work_dir + os.sep)
+    return is_code(file_name) or file_name.startswith(work_dir + os.sep)
 
 
 def _relative(frame: traceback.FrameSummary, work_dir: str) -> traceback.FrameSummary:

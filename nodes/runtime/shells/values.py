@@ -22,6 +22,19 @@ def to_python(kind: str, value: Any) -> Any:
     return value
 
 
+def infer(value: Any) -> Any:
+    """A value of undeclared type, as JSON has it, with an object of equal columns as frame."""
+    if not isinstance(value, dict) or not value:
+        return value
+    columns = list(value.values())
+    if not all(isinstance(column, list) for column in columns):
+        return value
+    cells = {type(cell) for column in columns for cell in column}
+    if len({len(column) for column in columns}) > 1 or cells & {list, dict}:
+        return value
+    return _data_frame(value)
+
+
 def _array(values: list[Any]) -> "np.ndarray[Any, Any]":
     kinds = set(map(type, values))
     if type(None) in kinds:

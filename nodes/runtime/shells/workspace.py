@@ -39,7 +39,15 @@ class Workspace:
         """Writes all objects as one pickle, so that what they share stays shared; their number."""
         objects = self.objects()
         if objects:
-            dump(objects, path)
+            try:
+                dump(objects, path)
+            except Exception as error:
+                refused = ", ".join(name for name in objects if not _can_dump(objects[name]))
+                if not refused:
+                    raise
+                raise TypeError(
+                    f"{refused} cannot be saved ({error}). Delete it, then repeat."
+                ) from None
         return len(objects)
 
     def load(self, path: Path) -> None:
@@ -60,6 +68,14 @@ def dump(value: Any, path: Path) -> None:
     """Writes `value` with dill."""
     with path.open("wb") as file:
         dill.dump(value, file)
+
+
+def _can_dump(value: Any) -> bool:
+    try:
+        dill.dumps(value)
+    except Exception:  # noqa: BLE001 (objects may refuse in any way)
+        return False
+    return True
 
 
 def _load(path: Path) -> Any:

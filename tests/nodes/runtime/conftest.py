@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.nodes.runtime.open_sessions import OpenSession, open_session
 from tests.nodes.runtime.running import RunningNode, running_node
 
 NO_R = "/nonexistent/Rscript"
@@ -24,6 +25,20 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
         MLOPS_CONSOLE_MAX_BYTES="65536",
     ) as running:
         yield running
+
+
+@pytest.fixture
+def session(node: RunningNode) -> Iterator[OpenSession]:
+    """A session of the test's own."""
+    with open_session(node) as session:
+        yield session
+
+
+@pytest.fixture(scope="module")
+def shared(node: RunningNode) -> Iterator[OpenSession]:
+    """A session for all tests of a module: a shell takes seconds to start where many run."""
+    with open_session(node) as session:
+        yield session
 
 
 @pytest.fixture

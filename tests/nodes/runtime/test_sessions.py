@@ -1,65 +1,15 @@
 """Sessions hold objects and files, save them as snapshots, and give them to bundles."""
 
 import io
-import uuid
 import zipfile
-from collections.abc import Iterator
-from typing import Any
 
-import dill
-import httpx
 import pytest
 
+from tests.nodes.runtime.open_sessions import OpenSession
 from tests.nodes.runtime.running import RunningNode, zip_of
 
 
-class SessionOf:
-    """One open session of a node."""
-
-    def __init__(self, node: RunningNode) -> None:
-        self.node = node
-        self.id = str(uuid.uuid4())
-        self.path = f"/v1/sessions/{self.id}"
-        answer = node.http.post("/v1/sessions", json={"id": self.id, "runtime": "Python"})
-        assert (answer.status_code, answer.json()) == (201, {})
-
-    def put(self, name: str, value: Any) -> httpx.Response:
-        return self.put_bytes(name, dill.dumps(value))
-
-    def put_bytes(self, name: str, data: bytes) -> httpx.Response:
-        return self.node.http.put(f"{self.path}/workspace/{name}", content=data)
-
-    def get(self, name: str) -> httpx.Response:
-        return self.node.http.get(f"{self.path}/workspace/{name}")
-
-    def value(self, name: str) -> Any:
-        return dill.loads(self.get(name).content)  # noqa: S301 (our own object)
-
-    def names(self) -> list[str]:
-        objects: list[str] = self.node.http.get(f"{self.path}/workspace").json()["objects"]
-        return objects
-
-    def snapshot(self) -> bytes:
-        answer = self.node.http.post(f"{self.path}/snapshot")
-        assert answer.status_code == 200, answer.text
-        assert answer.headers["content-type"] == "application/zip"
-        return answer.content
-
-    def load(self, snapshot: bytes) -> httpx.Response:
-        return self.node.http.put(f"{self.path}/snapshot", content=snapshot)
-
-    def close(self, force: str = "") -> httpx.Response:
-        return self.node.http.delete(self.path + force)
-
-
-@pytest.fixture
-def session(node: RunningNode) -> Iterator[SessionOf]:
-    opened = SessionOf(node)
-    yield opened
-    opened.close("?force=1")
-
-
-def test_an_object_comes_back_as_it_was_put(session: SessionOf) -> None:
+def test_an_object_comes_back_as_it_was_put(session: OpenSession) -> None:
     assert session.names() == []
     answer = session.put("model", {"weights": [1.5, 2]})
     assert (answer.status_code, answer.json()) == (200, {})
@@ -67,7 +17,7 @@ def test_an_object_comes_back_as_it_was_put(session: SessionOf) -> None:
     assert session.value("model") == {"weights": [1.5, 2]}
 
 
-def test_a_deleted_object_is_gone(session: SessionOf) -> None:
+def test_a_deleted_object_is_gone(session: OpenSession) -> None:
     session.put("model", 1)
     assert session.node.http.delete(f"{session.path}/workspace/model").json() == {}
     assert session.names() == []
@@ -80,7 +30,7 @@ def test_a_deleted_object_is_gone(session: SessionOf) -> None:
 
 @pytest.mark.parametrize("data", [b"no pickle", b"", b"cno_such_module\nThing\n."])
 def test_bytes_that_are_no_object_are_refused_with_pythons_own_words(
-    session: SessionOf, data: bytes
+    session: OpenSession, data: bytes
 ) -> None:
     session.put("kept", 1)
     answer = session.put_bytes("kept", data)
@@ -90,7 +40,7 @@ def test_bytes_that_are_no_object_are_refused_with_pythons_own_words(
 
 
 def test_an_object_that_kills_the_interpreter_ends_its_session_alone(node: RunningNode) -> None:
-    session, other = SessionOf(node), SessionOf(node)
+    session, other = OpenSession(node), OpenSession(node)
     answer = session.put_bytes("x", b"cos\n_exit\n(I3\ntR.")
     assert (answer.status_code, answer.json()["code"]) == (500, "session-failed")
     assert "exit code 3" in answer.json()["message"]
@@ -99,12 +49,12 @@ def test_an_object_that_kills_the_interpreter_ends_its_session_alone(node: Runni
     other.close()
 
 
-def test_an_empty_session_gives_a_zip_without_entries(session: SessionOf) -> None:
+def test_an_empty_session_gives_a_zip_without_entries(session: OpenSession) -> None:
     assert zipfile.ZipFile(io.BytesIO(session.snapshot())).namelist() == []
 
 
 def test_a_snapshot_carries_objects_and_files_into_another_session(node: RunningNode) -> None:
-    first, second = SessionOf(node), SessionOf(node)
+    first, second = OpenSession(node), OpenSession(node)
     first.put("a", [1])
     second.put("b", [2])
     assert first.load(zip_of({"data/x.txt": b"x"})).json() == {}
@@ -118,7 +68,7 @@ def test_a_snapshot_carries_objects_and_files_into_another_session(node: Running
     second.close()
 
 
-def test_objects_that_share_a_part_still_share_it_after_a_snapshot(session: SessionOf) -> None:
+def test_objects_that_share_a_part_still_share_it_after_a_snapshot(session: OpenSession) -> None:
     shared: list[int] = []
     session.put("pair", (shared, shared))
     assert session.load(session.snapshot()).status_code == 200
@@ -132,7 +82,7 @@ def test_objects_that_share_a_part_still_share_it_after_a_snapshot(session: Sess
     ids=["no zip", "traversal", "no pickle"],
 )
 def test_a_snapshot_that_cannot_be_loaded_changes_nothing(
-    session: SessionOf, snapshot: bytes
+    session: OpenSession, snapshot: bytes
 ) -> None:
     session.put("kept", 1)
     before = session.snapshot()
@@ -142,7 +92,7 @@ def test_a_snapshot_that_cannot_be_loaded_changes_nothing(
 
 
 def test_a_bundle_made_of_a_snapshot_scores_with_its_objects_and_files(
-    node: RunningNode, session: SessionOf
+    node: RunningNode, session: OpenSession
 ) -> None:
     from sklearn.linear_model import LinearRegression
 
@@ -160,7 +110,7 @@ def test_a_bundle_made_of_a_snapshot_scores_with_its_objects_and_files(
 
 
 def test_a_closed_session_is_unknown_and_its_shell_is_free(node: RunningNode) -> None:
-    session = SessionOf(node)
+    session = OpenSession(node)
     active = node.health()["activeShellCount"]
     assert session.close().json() == {}
     assert node.health()["activeShellCount"] == active - 1
@@ -168,7 +118,7 @@ def test_a_closed_session_is_unknown_and_its_shell_is_free(node: RunningNode) ->
         assert (answer.status_code, answer.json()["code"]) == (404, "session-unknown")
 
 
-def test_the_same_id_twice_is_refused(session: SessionOf) -> None:
+def test_the_same_id_twice_is_refused(session: OpenSession) -> None:
     answer = session.node.http.post("/v1/sessions", json={"id": session.id, "runtime": "Python"})
     assert answer.status_code == 400
     assert session.names() == []

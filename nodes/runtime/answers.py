@@ -1,0 +1,165 @@
+"""How routes of the compute node API read requests and answer, whatever they are about."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from starlette.background import BackgroundTask
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Receive
+
+from .errors import NodeError, RuntimeUnavailable, TooLarge
+from .node import ComputeNode
+
+logger = logging.getLogger(__name__)
+
+SMALL_BODY_BYTES = 64 * 1024
+
+_WATCH_AFTER_SECONDS = 0.05
+_CHUNK_BYTES = 256 * 1024
+
+Handler = Callable[[ComputeNode, Request], Awaitable[Response]]
+
+
+def route(node: ComputeNode, method: str, path: str, handler: Handler) -> Route:
+    """A route that calls `handler` and answers its refusals."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            return await handler(node, request)
+        except NodeError as error:
+            return refusal(error, request)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
+        except asyncio.CancelledError:
+            return refusal(stopping(), request)
+
+    return Route(path, endpoint, methods=[method])
+
+
+async def whole_body(request: Request, max_bytes: int) -> bytes:
+    """The body in one piece; `TooLarge` as in `bounded_body`."""
+    return b"".join([chunk async for chunk in bounded_body(request, max_bytes)])
+
+
+async def bounded_body(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
+    """The body as it comes; `TooLarge` at once when announced, else when it gets so."""
+    announced = request.headers.get("content-length", "")
+    size = int(announced) if announced.isdigit() else 0
+    if size > max_bytes:
+        raise TooLarge(f"The body is larger than the {max_bytes} bytes that this node takes.")
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > max_bytes:
+            raise TooLarge(f"The body is larger than the {max_bytes} bytes that this node takes.")
+        yield chunk
+
+
+class StoppedByDisconnect:
+    """Cancels what runs inside when the client hangs up, and raises `ClientDisconnect`.
+
+    It looks only after a moment: short calls, the great majority, pay for no second task.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._watch: asyncio.Task[None] | None = None
+        self._disconnected = False
+
+    async def __aenter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self._timer = loop.call_later(_WATCH_AFTER_SECONDS, self._start_watch)
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._timer.cancel()
+        if self._watch:
+            self._watch.cancel()
+        if self._disconnected and self._task and kind is asyncio.CancelledError:
+            self._task.uncancel()
+            raise ClientDisconnect
+
+    def _start_watch(self) -> None:
+        self._watch = asyncio.get_running_loop().create_task(self._wait_for_disconnect())
+
+    async def _wait_for_disconnect(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._disconnected = True
+        if self._task:
+            self._task.cancel()
+
+
+async def answer_unknown_route(_: Request, error: Exception) -> Response:
+    """404 and 405 in the error form of this API."""
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    return json_answer(
+        {"code": "no-such-route", "message": "There is no such route."}, status=status
+    )
+
+
+async def answer_internal_error(request: Request, error: Exception) -> Response:
+    """500 in the error form of this API; the server logs the error itself."""
+    logger.error("Call %s failed: %s", correlation_id(request), type(error).__name__)
+    return json_answer(
+        {"code": "internal-error", "message": "The compute node failed."}, status=500
+    )
+
+
+def correlation_id(request: Request) -> str:
+    """The id that the web node gave to the request for which it calls; "" when it gave none."""
+    return request.headers.get("x-correlation-id", "")
+
+
+def stopping() -> NodeError:
+    """What a call is answered that the node's own end cuts off."""
+    return RuntimeUnavailable("The compute node is stopping.")
+
+
+def json_answer(data: Any, status: int = 200) -> Response:
+    """The data as compact JSON."""
+    body = json.dumps(data, separators=(",", ":")).encode()
+    return Response(body, status_code=status, media_type="application/json")
+
+
+def file_answer(path: Path, media_type: str) -> Response:
+    """The file's bytes; it is removed once they are sent."""
+    return FileResponse(
+        path, media_type=media_type, background=BackgroundTask(path.unlink, missing_ok=True)
+    )
+
+
+def stream_answer(file: BinaryIO, size: int) -> Response:
+    """The first `size` bytes of the open file, which is closed once they are sent."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        left = size
+        with file:
+            while left and (chunk := await asyncio.to_thread(file.read, min(left, _CHUNK_BYTES))):
+                left -= len(chunk)
+                yield chunk
+
+    return StreamingResponse(
+        chunks(),
+        media_type="application/octet-stream",
+        headers={"content-length": str(size)},
+    )
+
+
+def refusal(error: NodeError, request: Request) -> Response:
+    """The answer; what is not the caller's fault is logged under the id that the caller has."""
+    if error.status >= 500:
+        call = correlation_id(request) or "without an id"
+        route = f"{request.method} {request.scope.get('raw_path', b'').decode('latin-1')}"
+        logger.warning("Call %s, %s: %s", call, route, error.message)
+    response = json_answer(error.body(), status=error.status)
+    if error.retry_after_seconds is not None:
+        response.headers["retry-after"] = str(error.retry_after_seconds)
+    return response

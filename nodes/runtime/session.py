@@ -1,0 +1,297 @@
+"""One session: a shell lent to one user, whose calls are served one at a time, in order."""
+
+import asyncio
+import contextlib
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from . import archive, execution, session_files
+from .config import NodeConfig
+from .errors import (
+    ObjectInvalid,
+    ObjectUnknown,
+    SessionFailed,
+    SessionUnknown,
+    ShellDied,
+    SnapshotInvalid,
+)
+from .execution import Execution
+from .history import History
+from .session_files import PACKAGES, WORKSPACE_FILES
+from .shell import Shell
+
+_CLOSE_SECONDS = 30.0
+_HEED_SECONDS = 5.0  # for code to heed the interrupt at the limit of its time
+_PING_SECONDS = 10.0
+_HISTORY_MAX_BYTES = 4 * 1024**2
+
+
+class Session:
+    """A shell and what is known of its use; `on_end` is called once, when it is given up.
+
+    All calls raise `SessionUnknown` after that, and `SessionFailed` when the shell dies under them.
+    """
+
+    def __init__(self, shell: Shell, config: NodeConfig, *, on_end: Callable[[], None]) -> None:
+        self._shell = shell
+        self._config = config
+        self._on_end = on_end
+        self._ended = False
+        self._turns = asyncio.Lock()
+        self._running: Execution | None = None
+        self._history = History(_HISTORY_MAX_BYTES)
+        self._packages = shell.home / "packages"
+        self._exchange = shell.home / "exchange"  # files on their way in and out
+        self._exchange.mkdir(mode=0o700)
+        shell.on_death = lambda _: self._end()
+
+    async def close(self, *, force: bool) -> None:
+        """Ends the session; calls before this one are waited for, unless by force, for a while."""
+        if not force:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_SECONDS), self._turns:
+                    pass
+        self._end("It was closed meanwhile.")
+
+    # Running code.
+
+    async def execute(self, body: bytes) -> bytes:
+        """The execute body (wire-api section 4) once the code in the request has run.
+
+        Cancelling it interrupts the code as `cancel` does, or withdraws it before its turn.
+        """
+        run = await execution.read_execution(body, self._shell.runtime)
+        task = asyncio.get_running_loop().create_task(self._execute(run))
+        task.add_done_callback(_note_exception)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not run.begun:
+                task.cancel()
+            elif self._running is run:
+                self.cancel()
+            raise
+
+    def cancel(self) -> None:
+        """Interrupts the code that runs, if any."""
+        if self._running:
+            self._running.interrupted = True
+            self._shell.interrupt()
+
+    def console_output(self) -> str:
+        """What the current or else the last execution printed."""
+        return self._shell.console.text()
+
+    def history(self) -> list[str]:
+        """The code executed so far, oldest first."""
+        return self._history.blocks()
+
+    async def _execute(self, run: Execution) -> bytes:
+        async with self._turn():
+            run.begun = True
+            self._history.add(run.code)
+            self._shell.console.begin()
+            header, data = await self._run(run)
+            console = self._shell.console.finish()
+            if run.interrupted and not await self._shell.ping(_PING_SECONDS):
+                # An interrupt may reach the shell when the run has just ended, to be ignored
+                # there. What has answered since has done so, and the next run is safe from it.
+                self._end("It did not answer any more after its code was interrupted.")
+            if run.expired and header.get("errorMessage") == execution.CANCELLED:
+                return execution.failure(self._expired(), console)
+            return execution.answer(header, data, console)
+
+    async def _run(self, run: Execution) -> tuple[dict[str, Any], bytes]:
+        loop = asyncio.get_running_loop()
+        limit = loop.time() + self._config.run_seconds
+        timer = loop.call_at(limit, self._expire, run)
+        self._running = run
+        try:
+            return await self._shell.call(
+                {"op": "execute", "maxBytes": self._config.result_max_bytes},
+                run.body,
+                deadline=limit + _HEED_SECONDS,
+                expired=self._expired(),
+            )
+        finally:
+            # From here on, with no turn of the loop since the answer, nothing interrupts the shell.
+            self._running = None
+            timer.cancel()
+
+    def _expire(self, run: Execution) -> None:
+        run.expired = True
+        self.cancel()
+
+    def _expired(self) -> str:
+        return (
+            f"The execution was stopped after {self._config.run_seconds:g} seconds, "
+            "the longest that a call may run."
+        )
+
+    # Files of the working directory; reading needs no turn.
+
+    async def list_files(self) -> list[str]:
+        """The names of the files, sorted, `/` between folders."""
+        return await asyncio.to_thread(session_files.list_files, self._shell.work)
+
+    async def open_file(self, name: str) -> BinaryIO:
+        """The file, open for reading; `FileUnknown` when there is none of that name."""
+        return await asyncio.to_thread(session_files.open_file, self._shell.work, name)
+
+    async def put_file(self, name: str, body: AsyncIterator[bytes]) -> None:
+        """Stores the body under the name, which may have folders."""
+        session_files.check_name(name)
+        async with self._turn():
+            path = await self._receive(body)
+            try:
+                await asyncio.to_thread(session_files.place_file, self._shell.work, name, path)
+            finally:
+                path.unlink(missing_ok=True)
+
+    async def delete_file(self, name: str) -> None:
+        """Removes the file; `FileUnknown` when there is none of that name."""
+        async with self._turn():
+            await asyncio.to_thread(session_files.delete_file, self._shell.work, name)
+
+    # Objects of the workspace.
+
+    async def list_objects(self) -> list[str]:
+        """The names of the objects."""
+        async with self._turn():
+            return list((await self._call({"op": "list_objects"}))["objects"])
+
+    async def put_object(self, name: str, body: AsyncIterator[bytes]) -> None:
+        """Binds the object in the body; `ObjectInvalid` when the interpreter cannot read it."""
+        async with self._turn():
+            path = await self._receive(body)
+            try:
+                answer = await self._call({"op": "put_object", "name": name, "path": str(path)})
+            finally:
+                path.unlink(missing_ok=True)
+        _check(answer, ObjectInvalid)
+
+    async def get_object(self, name: str) -> Path:
+        """A file with the object's bytes, the caller's to delete."""
+        async with self._turn():
+            path = self._scratch()
+            answer = await self._call({"op": "get_object", "name": name, "path": str(path)})
+        _check(answer, ObjectInvalid)
+        return path
+
+    async def delete_object(self, name: str) -> None:
+        """Removes the object; `ObjectUnknown` when there is none."""
+        async with self._turn():
+            answer = await self._call({"op": "delete_object", "name": name})
+        _check(answer, ObjectInvalid)
+
+    # All of it as a zip.
+
+    async def save_snapshot(self) -> Path:
+        """A zip of all files, packages and objects, the caller's to delete."""
+        async with self._turn():
+            workspace, zipped = self._scratch(), self._scratch()
+            _check(
+                await self._call({"op": "save_workspace", "path": str(workspace)}), SnapshotInvalid
+            )
+            extra = {WORKSPACE_FILES[self._shell.runtime]: workspace, PACKAGES: self._packages}
+            extra = {name: path for name, path in extra.items() if path.exists()}
+            await asyncio.to_thread(archive.write, self._shell.work, zipped, extra)
+            workspace.unlink(missing_ok=True)
+            return zipped
+
+    async def load_snapshot(self, body: AsyncIterator[bytes]) -> None:
+        """Merges what is in a zip; `SnapshotInvalid` when it cannot be used."""
+        async with self._turn():
+            zipped, files = self._scratch(), self._scratch()
+            files.mkdir()
+            try:
+                await self._receive(body, zipped)
+                await self._merge(zipped, files)
+            finally:
+                zipped.unlink(missing_ok=True)
+                await asyncio.to_thread(shutil.rmtree, files, ignore_errors=True)
+
+    async def _merge(self, zipped: Path, files: Path) -> None:
+        max_bytes = self._config.extracted_max_bytes
+        try:
+            await asyncio.to_thread(archive.extract, zipped, files, max_bytes=max_bytes)
+        except archive.ArchiveError as error:
+            raise SnapshotInvalid(f"The snapshot is refused: {error}.") from None
+        packages = files / PACKAGES
+        if packages.is_dir():  # first: objects may need them
+            self._packages.mkdir(mode=0o700, exist_ok=True)
+            await asyncio.to_thread(archive.merge, packages, self._packages)
+            await asyncio.to_thread(shutil.rmtree, packages)
+        workspace = files / WORKSPACE_FILES[self._shell.runtime]
+        if workspace.exists():
+            header = {"op": "load_workspace", "path": str(workspace)}
+            _check(await self._call(header), SnapshotInvalid)
+            workspace.unlink()
+        await asyncio.to_thread(archive.merge, files, self._shell.work)
+
+    # How they are made.
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        async with self._turns:
+            if self._ended:
+                raise SessionUnknown("The session was closed.")
+            try:
+                yield
+            except ShellDied as death:
+                self._end()
+                raise SessionFailed(f"The session is lost. {death}") from None
+            except FileNotFoundError:
+                if self._ended:  # and its directories are gone
+                    raise SessionUnknown("The session was closed.") from None
+                raise
+
+    async def _call(self, header: dict[str, Any]) -> dict[str, Any]:
+        loop = asyncio.get_running_loop()
+        seconds = self._config.run_seconds
+        try:
+            answer, _ = await self._shell.call(
+                header,
+                deadline=loop.time() + seconds,
+                expired=f"It did not finish within {seconds:g} seconds.",
+            )
+        except asyncio.CancelledError:
+            # The answer of the call that was given up must not meet the next one.
+            self._end()
+            raise
+        return answer
+
+    def _end(self, reason: str = "") -> None:
+        if not self._ended:
+            self._ended = True
+            self._shell.kill(reason)
+            self._on_end()
+
+    def _scratch(self) -> Path:
+        """A new name below the exchange directory."""
+        return self._exchange / uuid.uuid4().hex
+
+    async def _receive(self, body: AsyncIterator[bytes], path: Path | None = None) -> Path:
+        path = path or self._scratch()
+        with path.open("wb") as file:
+            async for chunk in body:
+                file.write(chunk)
+        return path
+
+
+def _check(answer: dict[str, Any], refusal: type[ObjectInvalid] | type[SnapshotInvalid]) -> None:
+    if answer.get("ok"):
+        return
+    message = str(answer.get("message") or "The interpreter refused without saying why.")
+    if answer.get("code") == "object-unknown":
+        raise ObjectUnknown(message)
+    raise refusal(message)
+
+
+def _note_exception(task: "asyncio.Task[bytes]") -> None:
+    if not task.cancelled():  # the caller may have gone; the loop is not to complain
+        task.exception()
