@@ -16,8 +16,8 @@ from .errors import FileUnknown, InvalidRequest
 
 # What a snapshot holds beside the user's files, at the top of its zip.
 WORKSPACE_FILES = {"Python": ".dill", "R": ".RData"}
-PACKAGES = ".packages"
-_RESERVED = frozenset({*WORKSPACE_FILES.values(), PACKAGES})
+PACKAGES = ".packages"  # of Python; those of R are among the files
+_RESERVED = frozenset({*WORKSPACE_FILES.values(), PACKAGES, ".library"})
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # a pipe must not keep us waiting

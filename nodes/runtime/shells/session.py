@@ -131,7 +131,7 @@ class Session:
         error, parts = "", []
         for name in dict.fromkeys(names):
             if name not in self._workspace.names:
-                error = error or f"The code has run, but there is no object {name} to return."
+                error = error or f"The output {name} does not exist."
                 continue
             try:
                 parts.append(encode_named(name, self._workspace.names[name]))

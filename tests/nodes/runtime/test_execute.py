@@ -103,7 +103,7 @@ def test_outputs_are_encoded_by_what_they_are(shared: OpenSession) -> None:
 def test_an_output_that_cannot_be_given_is_left_out_and_named(shared: OpenSession) -> None:
     result = shared.execute("x = 1\nodd = object()\nodd", outputs=["missing", "x"])
     assert result["success"] is False
-    assert "no object missing" in result["errorMessage"]
+    assert "output missing does not exist" in result["errorMessage"]
     assert result["outputParameters"] == [{"name": "x", "value": 1}]
     result = shared.execute("", outputs=["odd", "x"])
     assert result["success"] is False
