@@ -1,7 +1,7 @@
 """Periodic tasks of the services app, and the one that runs batches."""
 
 from celery import shared_task
-from celery.signals import worker_shutting_down
+from celery.signals import worker_ready, worker_shutting_down
 from django.utils import timezone
 
 from services.batches import driver, removal
@@ -25,6 +25,12 @@ def run_batches() -> None:
 def sweep_batches() -> int:
     """Delete batches that nobody wants any more; how many they were."""
     return removal.sweep(now=timezone.now())
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def look_for_batches(**kwargs: object) -> None:  # noqa: ARG001 - a signal's signature
+    """Have batches taken up that lost their worker, perhaps the one that this one replaces."""
+    run_batches.apply_async(expires=60)
 
 
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]

@@ -125,7 +125,7 @@ class Driver:
             return
         if claimed is not None:
             grant, published = claimed
-            self._parts[batch.batch_id] = Part(
+            part = self._parts[batch.batch_id] = Part(
                 batch.batch_id,
                 grant,
                 published,
@@ -133,6 +133,7 @@ class Driver:
                 wanted=share,
                 database=self._in_thread,
             )
+            part.when_over(self._wake.set)
 
     def _forget_ended(self) -> None:
         self._parts = {pk: part for pk, part in self._parts.items() if not part.is_over}

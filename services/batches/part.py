@@ -76,6 +76,10 @@ class Part:
         """Whether it has ended, its lease given back or lost."""
         return self._task.done()
 
+    def when_over(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called at its end."""
+        self._task.add_done_callback(lambda _: callback())
+
     def abort(self) -> None:
         """Break off what is running: the batch is not wanted any more."""
         if not self._is_ending:
