@@ -8,11 +8,12 @@ run:
 	@mlops/onebox/install.sh run
 	@exec $(PYTHON) manage.py onebox
 
-# Check everything.
+# Check everything, what uses the database on SQLite and on PostgreSQL.
 test:
 	@mlops/onebox/install.sh test
 	@$(MAKE) --no-print-directory lint
 	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest --database=postgresql
 
 # Check style and types only.
 lint:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mlops.console import theme
+from mlops.database import database_from
 from mlops.env import env_bool, env_int, env_list, env_path, env_str
 from mlops.secrets import read_or_create_secret
 
@@ -79,18 +80,11 @@ TEMPLATES = [
 ]
 
 DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": DATA_DIR / "mlops.sqlite3",
-        "OPTIONS": {
-            # Writers queue for the lock at BEGIN instead of failing in the middle of a transaction.
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 30,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-        },
-        # A file, because the threads of a web node each open their own connection.
-        "TEST": {"NAME": DATA_DIR / "test.sqlite3"},
-    }
+    "default": database_from(
+        env_str("MLOPS_DATABASE_URL"),
+        data_dir=DATA_DIR,
+        max_connections=env_int("MLOPS_DATABASE_CONNECTIONS", 40, minimum=4),
+    )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

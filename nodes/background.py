@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import uvloop
 
+from mlops.database import release_connection
 from mlops.errors import NodeFailure
 from nodes.connection import Response
 
@@ -77,7 +78,11 @@ os.register_at_fork(after_in_child=_forget_after_fork)
 
 
 def run_sync(main: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine, from sync code in any thread; an interrupted caller cancels it."""
+    """The result of a coroutine, from sync code in any thread; an interrupted caller cancels it.
+
+    Outside of a transaction the caller's connection to PostgreSQL is given back first.
+    """
+    release_connection()
     return _result(_background.submit(main))
 
 
@@ -94,6 +99,7 @@ def run_sync_feeding(
         while (chunk := await queue.get()) is not None:
             yield chunk
 
+    release_connection()
     future = _background.submit(call(body()))
     try:
         for chunk in itertools.chain(chunks, (None,)):

@@ -45,6 +45,8 @@ def programs() -> list[Program]:
             ),
             log=log("computenode"),
             stops_last=True,
+            # It has no database, but runs the code of users.
+            withheld=["MLOPS_DATABASE_URL"],
         ),
         Program(
             name="web node",

@@ -7,6 +7,7 @@ from django.core.management import call_command
 
 from mlops.accounts.actions import LOCAL_ADMINISTRATOR, set_password
 from mlops.accounts.models import User
+from mlops.database import exclusive
 
 # Without characters that are easily taken for another.
 LETTERS_AND_DIGITS = "".join(sorted({*string.ascii_letters, *string.digits} - set("0O1lI")))
@@ -24,11 +25,12 @@ def create_administrator(password: str) -> str | None:
     None when there are accounts already: then nothing is changed. Raises InvalidRequest when
     `password` breaks the rule.
     """
-    if User.objects.exists():
-        return None
-    password = password or generate_password()
-    set_password(username=LOCAL_ADMINISTRATOR, password=password)
-    return password
+    with exclusive("first start"):
+        if User.objects.exists():
+            return None
+        password = password or generate_password()
+        set_password(username=LOCAL_ADMINISTRATOR, password=password)
+        return password
 
 
 def generate_password() -> str:

@@ -11,7 +11,7 @@ purpose=$1
 python=.venv/bin/python
 r_packages=(r-base-core r-cran-jsonlite r-cran-mass r-cran-randomforest)
 # libatomic1 is for the browser driver within playwright.
-test_packages=(chromium curl libatomic1 redis-server rabbitmq-server)
+test_packages=(chromium curl libatomic1 postgresql redis-server rabbitmq-server)
 
 say() { printf '%s\n' "$*"; }
 fail() { printf '%s\n' "$*" >&2; exit 1; }
@@ -88,7 +88,8 @@ r_is_ready() {
 
 what_tests_call_is_ready() {
   command -v chromium && command -v curl && command -v redis-server &&
-    [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] && $python -m playwright --version
+    [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] && $python -m playwright --version &&
+    { command -v postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres'; }
 }
 
 # Installs Debian packages unless the check finds that what they bring is there.

@@ -6,7 +6,7 @@ that dies is started again, the sooner the longer it had lived.
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
@@ -21,13 +21,17 @@ START_TRIES = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """What to run, and how to tell that it works; `stops_last` for one that others still need."""
+    """What to run, and how to tell that it works; `stops_last` for one that others still need.
+
+    It does not get the variables in `withheld`.
+    """
 
     name: str
     command: Sequence[str]
     probe: Probe
     log: RotatingLog
     stops_last: bool = False
+    withheld: Collection[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,10 +112,18 @@ class Supervisor:
         work.cancel()
 
     def _begin(
-        self, command: Sequence[str], output: Callable[[bytes], None], *, stops_last: bool = False
+        self,
+        command: Sequence[str],
+        output: Callable[[bytes], None],
+        *,
+        stops_last: bool = False,
+        withheld: Collection[str] = (),
     ) -> BoxProcess:
+        environment = {
+            name: value for name, value in self._environment.items() if name not in withheld
+        }
         process = BoxProcess(
-            command, children=self._children, environment=self._environment, output=output
+            command, children=self._children, environment=environment, output=output
         )
         self._running[process] = stops_last
         return process
@@ -135,7 +147,12 @@ class Supervisor:
 
     async def _run_program(self, program: Program) -> str:
         """Runs `program` to its end, which comes by itself or when it hangs; how that was."""
-        process = self._begin(program.command, program.log.write, stops_last=program.stops_last)
+        process = self._begin(
+            program.command,
+            program.log.write,
+            stops_last=program.stops_last,
+            withheld=program.withheld,
+        )
         hung_for = await self._watch(program, process)
         if hung_for is not None:
             process.kill()

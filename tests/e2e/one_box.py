@@ -16,6 +16,7 @@ import pytest
 
 from nodes.runtime.processes import Process, scan
 from tests.contract.exchanges import CHECKED
+from tests.database_option import own_database
 from tests.nodes.runtime.running import ROOT, free_port, wait_until
 
 START_SECONDS = 300
@@ -39,6 +40,7 @@ class OneBox:
     compute_port: int = field(default_factory=free_port)
     lines: list[str] = field(default_factory=list)
     process: subprocess.Popen[str] | None = None
+    database: dict[str, str] = field(default_factory=own_database)
 
     @property
     def url(self) -> str:
@@ -121,6 +123,7 @@ class OneBox:
             "MLOPS_PORT": str(self.port),
             "MLOPS_COMPUTE_PORT": str(self.compute_port),
             "MLOPS_ADMIN_PASSWORD": self.admin_password,
+            **self.database,
             **more,
         }
 

@@ -1,12 +1,10 @@
 """`manage.py webnode`, as a process."""
 
 import contextlib
-import os
 import random
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +13,9 @@ import dill
 import httpx
 import pytest
 
+from tests.database_option import own_database
 from tests.nodes.loopback import Peer, serving_in_thread
-from tests.nodes.runtime.running import ROOT, free_port, wait_until
+from tests.nodes.runtime.running import free_port, wait_until
 from tests.nodes.web import WebNode, start_web_node
 
 MIB = 1024**2
@@ -41,12 +40,11 @@ def session(web_node: WebNode) -> Iterator[str]:
         client.delete(address)
 
 
-def refusal(data_dir: Path, port: int) -> str:
-    """What a web node says that does not start."""
+def refusal(node: WebNode, *arguments: str) -> str:
+    """What a web node says that does not start on the port and the database of `node`."""
     ended = subprocess.run(
-        [sys.executable, "manage.py", "webnode", "--port", str(port)],
-        cwd=ROOT,
-        env={**os.environ, "MLOPS_DATA_DIR": str(data_dir)},
+        node.command("webnode", "--port", str(node.port), *arguments),
+        **node.surroundings(),
         capture_output=True,
         timeout=60,
         check=False,
@@ -65,26 +63,29 @@ def pieces(content: bytes, size: int = 256 * 1024) -> Iterator[bytes]:
 
 
 def test_it_does_not_start_on_a_port_that_is_taken(web_node: WebNode) -> None:
-    message = refusal(web_node.data_dir, web_node.port)
+    message = refusal(web_node)
     assert f"cannot listen on 127.0.0.1:{web_node.port}" in message
     assert "MLOPS_PORT" in message
 
 
-def test_it_does_not_start_on_a_database_without_its_tables(tmp_path: Path) -> None:
-    assert "Run: manage.py migrate" in refusal(tmp_path, free_port())
-
-
 def test_it_does_not_start_on_an_address_that_is_not_of_this_machine(web_node: WebNode) -> None:
-    ended = subprocess.run(
-        [sys.executable, "manage.py", "webnode", "--host", "203.0.113.1"],
-        cwd=ROOT,
-        env={**os.environ, "MLOPS_DATA_DIR": str(web_node.data_dir)},
-        capture_output=True,
-        timeout=60,
-        check=False,
+    assert "cannot listen on 203.0.113.1" in refusal(web_node, "--host", "203.0.113.1")
+
+
+def test_it_makes_the_tables_of_an_empty_database(tmp_path: Path) -> None:
+    node = WebNode(tmp_path, free_port(), own_database())
+    node.start()
+    assert node.http.post("/login", json={"username": "a", "password": "b"}).status_code == 401
+    assert node.stop() == 0
+
+
+def test_it_does_not_start_on_a_database_of_an_older_version(own_web_node: WebNode) -> None:
+    own_web_node.stop()
+    own_web_node.run(
+        "from django.db.migrations.recorder import MigrationRecorder\n"
+        "MigrationRecorder.Migration.objects.filter(app='services').delete()"
     )
-    assert ended.returncode == 1
-    assert b"cannot listen on 203.0.113.1" in ended.stderr
+    assert "Stop every node" in refusal(own_web_node)
 
 
 # Serving.

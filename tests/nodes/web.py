@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 
 from tests.contract.exchanges import CHECKED
+from tests.database_option import own_database
 from tests.nodes.runtime.running import ROOT, free_port, wait_until
 
 PASSWORD = "Quite-Secret-1"
@@ -44,7 +45,7 @@ class WebNode:
 
     def run(self, code: str) -> None:
         """Run Python code in the web node's environment, beside it."""
-        subprocess.run(self._command("shell", "-c", code), check=True, **self._surroundings())
+        subprocess.run(self.command("shell", "-c", code), check=True, **self.surroundings())
 
     def declare(self, uri: str) -> None:
         """Declare a compute node."""
@@ -53,9 +54,9 @@ class WebNode:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self._command("webnode", "--port", str(self.port)),
+                self.command("webnode", "--port", str(self.port)),
                 stderr=log,
-                **self._surroundings(),
+                **self.surroundings(),
             )
         wait_until(lambda: self.process.poll() is not None or self._answers())
         assert self.process.poll() is None, self.log.read_text()
@@ -87,17 +88,17 @@ class WebNode:
             return self.http.get("/ping").status_code == 200
         return False
 
-    def _command(self, *arguments: str) -> list[str]:
+    def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "manage.py", *arguments]
 
-    def _surroundings(self) -> dict[str, object]:
+    def surroundings(self) -> dict[str, object]:
         environment = {**os.environ, "MLOPS_DATA_DIR": str(self.data_dir), **self.environment}
         return {"cwd": ROOT, "env": environment}
 
 
 def start_web_node(data_dir: Path, **environment: str) -> WebNode:
     """A running web node on a database of its own."""
-    node = WebNode(data_dir, free_port(), environment)
+    node = WebNode(data_dir, free_port(), {**own_database(), **environment})
     node.run(_SET_UP)
     node.start()
     return node

@@ -9,10 +9,12 @@ from typing import Any, NoReturn
 
 import uvicorn
 from django.conf import settings
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from mlops.database import exclusive, explanation
 from nodes import background
 
 _GRACE_SECONDS = 5  # for requests under way when the node is told to stop
@@ -33,7 +35,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:  # noqa: ARG002
         """Run the web node."""
-        _require_migrations()
+        _prepare_database()
         with _listening(host, port) as listener:
             server = _Server(
                 uvicorn.Config(
@@ -79,15 +81,28 @@ def _exit(number: int, frame: object) -> NoReturn:  # noqa: ARG001 - a signal ha
     raise SystemExit(0)
 
 
-def _require_migrations() -> None:
+def _prepare_database() -> None:
+    """The tables exist: an empty database gets them, an older one is for a person to see to."""
     try:
-        executor = MigrationExecutor(connection)
-        is_behind = bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
-    except OperationalError as error:
-        raise CommandError(f"The database cannot be reached: {error}") from None
+        if not _is_up_to_date():
+            with exclusive("migrate"):  # another node may be at it
+                is_empty = not MigrationExecutor(connection).loader.applied_migrations
+            if is_empty:
+                call_command("migrate", interactive=False, verbosity=0)
+        is_up_to_date = _is_up_to_date()
+    except (OperationalError, InterfaceError) as error:
+        raise CommandError(explanation(error)) from None
     connection.close()
-    if is_behind:
-        raise CommandError("The database is not up to date. Run: manage.py migrate")
+    if not is_up_to_date:
+        raise CommandError(
+            "The database is of an older version. Stop every node that uses it, then run:"
+            " manage.py migrate"
+        )
+
+
+def _is_up_to_date() -> bool:
+    executor = MigrationExecutor(connection)
+    return not executor.migration_plan(executor.loader.graph.leaf_nodes())
 
 
 @contextlib.contextmanager

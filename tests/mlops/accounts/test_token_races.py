@@ -15,6 +15,7 @@ from mlops.accounts import tokens
 from mlops.accounts.models import RefreshToken, TokenFamily, User
 from mlops.accounts.tokens import TokenPair
 from mlops.errors import NotSignedIn
+from tests.database_option import shared_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
 THREADS = 8
@@ -111,7 +112,7 @@ def test_another_process_sees_a_renewal_and_a_revocation_at_once(alice: User) ->
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=environment | {"MLOPS_DATA_DIR": str(settings.DATA_DIR)},
+        env=environment | {"MLOPS_DATA_DIR": str(settings.DATA_DIR)} | shared_database(),
         cwd=settings.BASE_DIR,
     ) as other:
 
