@@ -14,6 +14,8 @@ import dj_database_url
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connection
+from psycopg2 import ProgrammingError
+from psycopg2.extensions import make_dsn
 
 _OPTIONS = {
     "application_name": "mlops",
@@ -64,6 +66,11 @@ def _postgresql(url: str, max_connections: int) -> dict[str, Any]:
             " and the password, characters such as @ : / ? # % are written percent-encoded, for"
             " example %40 for @."
         )
+    options = _OPTIONS | dict(parsed.get("OPTIONS", {}))
+    try:
+        make_dsn(**options)
+    except ProgrammingError as error:
+        raise ImproperlyConfigured(f"MLOPS_DATABASE_URL cannot be used: {error}".strip()) from None
     return {
         **parsed,
         "ENGINE": "mlops.postgresql",
@@ -71,15 +78,14 @@ def _postgresql(url: str, max_connections: int) -> dict[str, Any]:
         # a new one for each is also what makes a restart of the server harmless.
         "CONN_MAX_AGE": 0,
         "MAX_CONNECTIONS": max_connections,
-        "OPTIONS": _OPTIONS | dict(parsed.get("OPTIONS", {})),
+        "OPTIONS": options,
     }
 
 
 def explanation(error: Error) -> str:
     """What to tell an administrator about a database that cannot be used."""
     text = str(error).strip() or type(error).__name__
-    lines = [line.strip() for line in text.splitlines()]
-    reason = " ".join(lines).rstrip(".")
+    reason = text.splitlines()[0].rstrip(".")
     if connection.vendor != "postgresql":
         return f"The database cannot be used: {reason}. It is in {settings.DATA_DIR}."
     return (
