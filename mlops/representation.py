@@ -49,8 +49,20 @@ def caller(request: Request) -> User:
 
 
 def error_responses(*codes: int) -> dict[int, OpenApiResponse]:
-    """What the OpenAPI document says: the error object for 401, 403 and each of `codes`."""
+    """What the OpenAPI document says: the error object for 401, 403, 503 and each of `codes`.
+
+    503 is what everything answers while the database is away.
+    """
+    return _described(401, 403, 503, *codes)
+
+
+def anonymous_error_responses(*codes: int) -> dict[int, OpenApiResponse]:
+    """The same for an operation that asks for no token."""
+    return _described(503, *codes)
+
+
+def _described(*codes: int) -> dict[int, OpenApiResponse]:
     return {
         code: OpenApiResponse(ErrorBody, description=HTTPStatus(code).phrase)
-        for code in sorted({401, 403, *codes})
+        for code in sorted(set(codes))
     }

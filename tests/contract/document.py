@@ -3,6 +3,7 @@
 import functools
 import json
 import re
+import threading
 from typing import Any
 
 from drf_spectacular.generators import SchemaGenerator
@@ -10,9 +11,17 @@ from drf_spectacular.generators import SchemaGenerator
 METHODS = ("get", "put", "post", "delete", "patch")
 
 
-@functools.cache
+_generating = threading.Lock()  # the generator serves one thread at a time
+
+
 def document() -> Any:
     """The whole document; nobody may change it."""
+    with _generating:
+        return _document()
+
+
+@functools.cache
+def _document() -> Any:
     generator = SchemaGenerator()  # type: ignore[no-untyped-call]
     return json.loads(json.dumps(generator.get_schema(request=None, public=True)))
 

@@ -2,7 +2,8 @@
 
 What clients of Microsoft Machine Learning Server 9.3 rely on, and of its 9.0 where that differs.
 The statuses of errors are all that an operation can answer: those that such clients know, and ours:
-403 without a role, 413 for a body beyond the limit, 500, 503 and 504 where a compute node is asked.
+403 without a role, 413 for a body beyond the limit, 500 and 504 where a compute node is asked, and
+503 everywhere: where one is asked too, and else without the database.
 """
 
 from collections.abc import Mapping
@@ -45,8 +46,8 @@ class Operation:
     def statuses(self) -> set[int]:
         """Everything it can answer."""
         if self.role == ANYBODY:
-            return {self.success, *self.errors}
-        return {self.success, 401, 403, *self.errors}
+            return {self.success, 503, *self.errors}
+        return {self.success, 401, 403, 503, *self.errors}
 
 
 def errors(*statuses: int) -> frozenset[int]:

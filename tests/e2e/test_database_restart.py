@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import run
 
 import httpx
 import pytest
@@ -51,7 +52,7 @@ def test_meanwhile_callers_get_503_and_afterwards_all_is_well(
         assert_unavailable(client.post("/api/a/v1", json={}))
         assert_unavailable(client.post("/services/b", content=bytes(1024**2 + 1)))
         assert_unavailable(node.http.post("/login", json={"username": "x", "password": "y"}))
-        assert_unavailable(node.http.get("/console/", headers={"Cookie": "sessionid=x"}))
+        assert_unavailable(node.http.get("/console/", headers={"Cookie": f"sessionid={32 * 'x'}"}))
         server.start()
         assert client.get("/services").json()[0]["name"] == "a"
         assert client.delete("/services/a/v1").status_code == 200
@@ -60,8 +61,6 @@ def test_meanwhile_callers_get_503_and_afterwards_all_is_well(
 
 
 def test_a_start_without_its_server_says_what_to_do(server: Cluster, tmp_path: Path) -> None:
-    from subprocess import run
-
     node = WebNode(tmp_path, 1, {"MLOPS_DATABASE_URL": server.url("postgres")})
     server.stop()
     for command in ("webnode", "onebox", "services", "migrate"):

@@ -17,7 +17,8 @@ from rest_framework.views import APIView
 from mlops.accounts import tokens
 from mlops.accounts.tokens import TokenPair
 from mlops.errors import NotSignedIn
-from mlops.rest import CaseInsensitiveSerializer, ErrorBody, LenientJSONParser
+from mlops.representation import anonymous_error_responses
+from mlops.rest import CaseInsensitiveSerializer, LenientJSONParser
 
 # Anybody may send a body here, so it is kept small; longer passwords would only cost hashing time.
 MAX_BODY_BYTES = 64 * 1024
@@ -84,7 +85,7 @@ class LoginView(_AnonymousView):
         operation_id="login",
         tags=["User"],
         request={"application/json": LoginRequest},
-        responses={200: AccessTokenResponse, 401: ErrorBody, 413: ErrorBody},
+        responses={200: AccessTokenResponse, **anonymous_error_responses(401, 413)},
     )
     def post(self, request: Request) -> Response:
         """A token pair for a user name and a password."""
@@ -103,7 +104,7 @@ class RefreshTokenView(_AnonymousView):
         operation_id="renewToken",
         tags=["User"],
         request={"application/json": RenewTokenRequest},
-        responses={200: AccessTokenResponse, 401: ErrorBody, 413: ErrorBody},
+        responses={200: AccessTokenResponse, **anonymous_error_responses(401, 413)},
     )
     def post(self, request: Request) -> Response:
         """A new token pair in exchange for a refresh token; the older pair is dead from then on."""
@@ -114,7 +115,7 @@ class RefreshTokenView(_AnonymousView):
         operation_id="revokeRefreshToken",
         tags=["User"],
         parameters=[OpenApiParameter("refreshToken", str, required=True)],
-        responses={200: OpenApiTypes.OBJECT, 401: ErrorBody},
+        responses={200: OpenApiTypes.OBJECT, **anonymous_error_responses(401)},
     )
     def delete(self, request: Request) -> Response:
         """End a login: its refresh token and access token are dead from then on."""
@@ -129,7 +130,7 @@ class RefreshTokenPathView(_AnonymousView):
     @extend_schema(
         operation_id="revokeRefreshTokenByPath",
         tags=["User"],
-        responses={200: OpenApiTypes.OBJECT, 401: ErrorBody},
+        responses={200: OpenApiTypes.OBJECT, **anonymous_error_responses(401)},
     )
     def delete(self, request: Request, refresh_token: str) -> Response:  # noqa: ARG002
         """End a login: its refresh token and access token are dead from then on."""
