@@ -55,7 +55,7 @@ def read(blob: Blob) -> Iterator[bytes]:
         chunk = BlobChunk.objects.filter(blob=blob, index=index).first()
         if chunk is None:
             break
-        piece = bytes(chunk.data)  # PostgreSQL hands out a memoryview
+        piece = bytes(chunk.data)
         digest.update(piece)
         yield piece
     if digest.hexdigest() != blob.digest:

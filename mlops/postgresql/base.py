@@ -8,8 +8,18 @@ from typing import Any
 
 from django.db.backends.postgresql import base
 from django.db.utils import OperationalError
+from psycopg2 import BINARY
+from psycopg2.extensions import new_type, register_type
 
 _WAIT_SECONDS = 10
+
+
+def _bytes(value: Any, cursor: Any) -> bytes | None:
+    """A binary column as bytes, as SQLite has it, where the driver hands out a memoryview."""
+    return None if value is None else bytes(BINARY(value, cursor))
+
+
+_BYTES = new_type(BINARY.values, "BYTES", _bytes)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -32,6 +42,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         except BaseException:
             places.release()
             raise
+        register_type(_BYTES, connection)
         # Not only when it is closed: its thread may end without doing so.
         self._leave = weakref.finalize(connection, places.release)
         return connection
