@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from azureml.common.http_client import HttpException
 
-from tests.clients import official
 from tests.nodes.runtime.running import wait_until
 
 DRAW = """
@@ -23,11 +22,6 @@ cat("drawing", n, "\\n")
 cat(seq_len(n) - 1, sep = ",", file = "numbers.txt")
 total <- as.integer(sum(seq_len(n) - 1))
 """
-
-
-@pytest.fixture(scope="module")
-def client(one_box: Any) -> Any:
-    return official.sign_in(one_box.url, "admin", one_box.admin_password)
 
 
 @pytest.fixture(scope="module")

@@ -14,22 +14,9 @@ from azureml.common.http_client import HttpException
 from sklearn.linear_model import LinearRegression
 
 from tests.clients import official
-from tests.contract.exchanges import checked_reply
 
 # The client makes numpy matrices, which numpy would rather see gone.
 pytestmark = pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
-
-
-@pytest.fixture(scope="module")
-def client(one_box: Any) -> Any:
-    client = official.sign_in(one_box.url, "admin", one_box.admin_password)
-    client._http_client._session.hooks["response"].append(checked_reply)
-    return client
-
-
-@pytest.fixture
-def name() -> str:
-    return f"client-{uuid.uuid4().hex[:12]}"
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.clients import swagger_driven
+from tests.nodes.runtime.realtime.models import adding, contained
 from tests.nodes.runtime.running import wait_until
 
 pytestmark = pytest.mark.filterwarnings(swagger_driven.IGNORED_WARNINGS)
@@ -117,6 +118,23 @@ def test_a_batch_runs_all_items_and_keeps_their_files(service: str, token: str) 
     with pytest.raises(swagger_driven.HTTPError) as refused:
         client.GetBatchExecutionFiles(**item).response()
     assert refused.value.status_code == 404
+
+
+def test_a_realtime_service_is_called_alone_and_in_a_batch(http: httpx.Client, token: str) -> None:
+    name = f"generated-realtime-{uuid.uuid4().hex[:8]}"
+    parts = {"model": ("model", contained(adding(5.0)), "application/octet-stream")}
+    assert http.post(f"/realtime-services/{name}/v1", files=parts).status_code == 201
+    address = f"{http.base_url}/api/{name}/v1".replace("//api", "/api")
+    client = swagger_driven.load(address, token)
+    table = {"inputData": {"x": [1.5, -2.0]}}
+    result = client.ConsumeWebService(WebServiceParameters=table).response().result
+    assert result["outputParameters"] == {"outputData": {"y": [6.5, 3.0]}}
+    items = [{"inputData": {"x": [number]}} for number in (0.0, 1.0)]
+    started = client.StartBatchExecution(BatchWebServiceParameters=items).response().result
+    batch = completed(address, token, started["batchExecutionId"])
+    outputs = [result["outputParameters"] for result in batch["batchExecutionResults"]]
+    assert outputs == [{"outputData": {"y": [number]}} for number in (5.0, 6.0)]
+    assert http.delete(f"/services/{name}/v1").status_code == 200
 
 
 def completed(service: str, token: str, batch_id: str) -> Any:

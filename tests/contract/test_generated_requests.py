@@ -25,11 +25,13 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.contract.document import document, nameless, operations
 from tests.contract.operations import ANYBODY, OPERATIONS, Operation
+from tests.nodes.runtime.realtime.models import adding, contained
 from tests.nodes.runtime.running import RunningNode
 from tests.nodes.web import PASSWORD, WebNode, start_web_node
 
 N_REQUESTS = int(os.environ.get("MLOPS_TEST_GENERATED_REQUESTS", "0"))
 SERVICE = {"name": "churn", "version": "v 1"}
+REALTIME = {"name": "sums", "version": "v 1"}
 DEFINITION = {
     "runtimeType": "Python",
     "code": "answer = x",
@@ -84,6 +86,8 @@ class Known:
         service = "/services/{name}/{version}".format_map(SERVICE)
         ask("DELETE", service)
         assert ask("POST", service, json=DEFINITION).status_code == 201
+        model = {"model": contained(adding())}
+        ask("POST", "/realtime-services/{name}/{version}".format_map(REALTIME), files=model)
         for each in ask("GET", "/sessions").json():
             if each["id"] != self.session_id:
                 ask("DELETE", f"/sessions/{each['id']}/force")
@@ -168,7 +172,8 @@ def ask_around(operation: Any, url: str, session: requests.Session, known: dict[
 def test_an_owner_gets_what_is_documented(
     api: Any, web: WebNode, owner: requests.Session, known: dict[str, str], row: Operation
 ) -> None:
-    ask_around(operation_of(api, row), web.url, owner, known)
+    named = REALTIME if row.path.startswith("/realtime-services") else {}
+    ask_around(operation_of(api, row), web.url, owner, {**known, **named})
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.role != ANYBODY], ids=str)
