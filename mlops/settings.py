@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mlops.console import theme
+from mlops.cors import checked_origins
 from mlops.database import database_from
 from mlops.env import env_bool, env_int, env_list, env_path, env_str
 from mlops.secrets import read_or_create_secret
@@ -28,6 +29,8 @@ TOKEN_SIGNING_KEY_FILE = env_path(
 
 DEBUG = env_bool("MLOPS_DEBUG", False)
 ALLOWED_HOSTS = env_list("MLOPS_ALLOWED_HOSTS", ["*"])
+# Origins whose pages may call the API from a browser.
+CORS_ORIGINS = checked_origins(env_list("MLOPS_CORS_ORIGINS"))
 CSRF_TRUSTED_ORIGINS = env_list("MLOPS_TRUSTED_ORIGINS")
 
 INSTALLED_APPS = [
@@ -212,6 +215,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "line": {"format": "%(asctime)s %(levelname)s %(name)s%(correlation)s: %(message)s"},
+        "action": {"()": "mlops.accounts.action_line.ActionLine"},
     },
     "filters": {
         "correlation": {"()": "mlops.correlation.CorrelationInLog"},
@@ -222,7 +226,13 @@ LOGGING = {
             "class": "logging.StreamHandler",
             "formatter": "line",
             "filters": ["correlation", "redact_refresh_tokens"],
-        }
+        },
+        "actions": {
+            "class": "logging.StreamHandler",
+            "formatter": "action",
+            "filters": ["redact_refresh_tokens"],
+        },
     },
+    "loggers": {"mlops.actions": {"handlers": ["actions"], "propagate": False}},
     "root": {"handlers": ["console"], "level": env_str("MLOPS_LOG_LEVEL", "WARNING").upper()},
 }

@@ -3,7 +3,7 @@
 import logging
 import re
 
-_TOKEN_IN_ADDRESS = re.compile(r"(refreshtoken(?:/|=|%3d))[^&\s\"'#]+", re.IGNORECASE)
+_TOKEN_IN_ADDRESS = re.compile(r"(refreshtoken(?:/|=|%3d))[^&\s\"'#\\]+", re.IGNORECASE)
 
 
 class RedactRefreshTokens(logging.Filter):

@@ -6,7 +6,7 @@ revokes itself counts with the next call.
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from asgiref.sync import sync_to_async
@@ -31,6 +31,8 @@ class Caller:
     user_id: int
     username: str
     role: Role | None
+    # Of the token, not of the user.
+    login_session_id: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,5 +114,9 @@ def _look_again(entry: _Entry) -> None:
     living = {(family.access_id, family.login_session_id): family.user for family in families}
     for one in due:
         user = living.get((one.claims.access_id, one.claims.login_session_id))
-        caller = Caller(user.pk, user.username, role_of(user)) if user else None
+        caller = (
+            Caller(user.pk, user.username, role_of(user), one.claims.login_session_id)
+            if user
+            else None
+        )
         one.sighting = _Sighting(caller, changes, now)

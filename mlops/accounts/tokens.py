@@ -25,12 +25,14 @@ _NO_ACCOUNT = "This account is not active: ask an administrator."
 
 @dataclass(frozen=True, slots=True)
 class TokenPair:
-    """A living access token and the refresh token that renews it."""
+    """A living access token and the refresh token that renews it, and whose they are."""
 
     access_token: str
     refresh_token: str
     expires_in: int  # seconds
     expires_on: int  # Unix seconds
+    username: str
+    login_session_id: str
 
 
 def issue(user: User) -> TokenPair:
@@ -134,7 +136,14 @@ def _new_pair(family: TokenFamily, now: datetime) -> TokenPair:
     RefreshToken.objects.create(
         digest=_digest(refresh_token), family=family, expires_at=min(chain_end, unused_end)
     )
-    return TokenPair(token, refresh_token, settings.ACCESS_TOKEN_SECONDS, expires_on)
+    return TokenPair(
+        token,
+        refresh_token,
+        settings.ACCESS_TOKEN_SECONDS,
+        expires_on,
+        family.user.username,
+        family.login_session_id,
+    )
 
 
 def _revoke(families: QuerySet[TokenFamily], now: datetime) -> None:

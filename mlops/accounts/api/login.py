@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from mlops.accounts import tokens
+from mlops.accounts.action_log import note_login, note_user
 from mlops.accounts.tokens import TokenPair
 from mlops.errors import NotSignedIn
 from mlops.representation import anonymous_error_responses
@@ -94,7 +95,9 @@ class LoginView(_AnonymousView):
         user = authenticate(request, **credentials)
         if user is None:
             raise NotSignedIn(_BAD_CREDENTIALS)
-        return _token_response(tokens.issue(user))
+        pair = tokens.issue(user)
+        note_login(pair.username, pair.login_session_id)
+        return _token_response(pair)
 
 
 class RefreshTokenView(_AnonymousView):
@@ -109,7 +112,9 @@ class RefreshTokenView(_AnonymousView):
     def post(self, request: Request) -> Response:
         """A new token pair in exchange for a refresh token; the older pair is dead from then on."""
         body = _validated(RenewTokenRequest, request, otherwise=_NO_RENEWAL)
-        return _token_response(tokens.renew(body["refreshToken"]))
+        pair = tokens.renew(body["refreshToken"])
+        note_user(pair.username)
+        return _token_response(pair)
 
     @extend_schema(
         operation_id="revokeRefreshToken",
