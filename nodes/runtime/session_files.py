@@ -36,11 +36,10 @@ def open_file(root: Path, name: str) -> BinaryIO:
             descriptor = os.open(last, _FILE, dir_fd=folder)
         except OSError:
             raise _unknown(name) from None
-    file = os.fdopen(descriptor, "rb")
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        file.close()
+        os.close(descriptor)
         raise _unknown(name)
-    return file
+    return os.fdopen(descriptor, "rb")
 
 
 def place_file(root: Path, name: str, source: Path) -> None:

@@ -1,8 +1,10 @@
 """Sessions on a real node, and short forms of what tests ask of them."""
 
 import contextlib
+import io
 import json
 import uuid
+import zipfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -116,6 +118,10 @@ class OpenSession:
         assert answer.status_code == 200, answer.text
         assert answer.headers["content-type"] == "application/zip"
         return answer.content
+
+    def snapshot_names(self) -> list[str]:
+        with zipfile.ZipFile(io.BytesIO(self.snapshot())) as archive:
+            return archive.namelist()
 
     def load(self, snapshot: bytes) -> httpx.Response:
         return self.node.http.put(f"{self.path}/snapshot", content=snapshot)
