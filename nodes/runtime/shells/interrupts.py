@@ -3,6 +3,9 @@
 import signal
 from collections.abc import Callable
 from types import FrameType
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class Interrupts:
@@ -19,7 +22,7 @@ class Interrupts:
         self._pending = False
         self._install()
 
-    def run(self, function: Callable[[], None]) -> None:
+    def run(self, function: Callable[[], T]) -> T:
         """Calls the function; an interrupt raises KeyboardInterrupt in it."""
         self._install()  # user code may have put another handler there
         self.stopped = False
@@ -27,7 +30,7 @@ class Interrupts:
         try:
             if self._pending:
                 self._handle(signal.SIGINT, None)
-            function()
+            return function()
         finally:
             self._running = False
 

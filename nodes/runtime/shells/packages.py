@@ -89,11 +89,12 @@ class Environment:
             f"{_LIBRARY}/_node.pth": self._support / "node.pth",
             "bin/pip": self._support / "pip",
             "bin/pip3": self._support / "pip",
+            "pip.conf": Path(sys.prefix, "pip.conf"),  # where the node's account says its mirrors
             **{f"bin/{name}": self._base for name in _PYTHONS},
         }
         for name, target in links.items():
             link = self._root / name
-            if not link.exists():
+            if not link.exists():  # it may have come with a snapshot
                 link.unlink(missing_ok=True)
                 link.symlink_to(target)
 

@@ -128,6 +128,12 @@ class Session:
 
     def _read(self, names: list[str]) -> tuple[str, bytes]:
         """The first that is wrong with the outputs, and those that can be given."""
+        try:
+            return self._interrupts.run(lambda: self._encode(names))
+        except BaseException as error:  # noqa: BLE001 (an interrupt, as a rule)
+            return self._explain(error), b"[]"
+
+    def _encode(self, names: list[str]) -> tuple[str, bytes]:
         error, parts = "", []
         for name in dict.fromkeys(names):
             if name not in self._workspace.names:

@@ -59,10 +59,10 @@ class OpenSession:
         text: str = result["consoleOutput"]
         return text
 
-    def start(self, code: str, until: str = "begun") -> "Future[dict[str, Any]]":
+    def start(self, code: str, until: str = "begun", **parts: Any) -> "Future[dict[str, Any]]":
         """The code on its way, when it has printed `until`."""
         self.run("")  # else its console would be that of the last block for a moment
-        future = self.threads.submit(self.execute, code)
+        future = self.threads.submit(self.execute, code, **parts)
         wait_until(lambda: future.done() or until in self.console())
         return future
 

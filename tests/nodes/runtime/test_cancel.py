@@ -62,6 +62,17 @@ def test_whatever_runs_is_interrupted(shared: OpenSession, code: str) -> None:
     wait_until(lambda: len(processes_below(home)) == 1)  # the shell itself
 
 
+def test_an_output_that_takes_for_ever_is_interrupted_too(shared: OpenSession) -> None:
+    code = (
+        "class Slow(list):\n    def __iter__(self):\n        print('begun')\n"
+        "        while True: pass\nx = Slow()"
+    )
+    running = shared.start(code, outputs=["x"])
+    shared.cancel()
+    assert running.result()["errorMessage"] == CANCELLED
+    shared.run("del x")
+
+
 def test_code_may_catch_the_interrupt_and_come_to_its_own_end(shared: OpenSession) -> None:
     running = shared.start(
         "try:\n    print('begun')\n    while True: pass\n"
