@@ -19,19 +19,28 @@
     [models]                       # optional: variables and the files that hold them
     model = "model.RData"
 
-Models are read by the compute node, never by the web node. Python ones are pickle or dill files, R
-ones .RData or .rds files. What only its own library can read, like joblib's files, belongs under
-`files` and is loaded in the init code.
+A realtime version is a model and no code:
+
+    name = "iris"
+    version = "1.0.0"
+    runtime = "Realtime"
+    model = "iris.onnx"            # an ONNX model, with the bytes blobONNX before it or without
+
+and `alias` and `description` as above, nothing else.
+
+Models of code are read by the compute node, never by the web node. Python ones are pickle or dill
+files, R ones .RData or .rds files. What only its own library can read, like joblib's files, belongs
+under `files` and is loaded in the init code.
 """
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mlops.errors import InvalidRequest
-from services.schema import CODE_RUNTIMES, Definition, Parameter, require_name
+from services.schema import CODE_RUNTIMES, REALTIME, Definition, Parameter, require_name
 
 FILE_NAME = "service.toml"
 MODEL_SUFFIXES = {
@@ -51,7 +60,9 @@ _KEYS: dict[str, type[Any]] = {
     "inputs": dict,
     "outputs": dict,
     "models": dict,
+    "model": str,
 }
+_REALTIME_KEYS = {"name", "version", "runtime", "model", "alias", "description"}
 _KINDS: dict[type[Any], str] = {str: "text", list: "a list of texts", dict: "a table of texts"}
 # How the rules of the wire call what the folder calls otherwise.
 _KEY_OF_FIELD = {
@@ -65,7 +76,11 @@ _KEY_OF_FIELD = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceFolder:
-    """What a service folder says. `models` are files by variable, `files` by name in the zip."""
+    """What a service folder says.
+
+    `models` are files by variable, `files` by name in the zip; `model` is the one of a realtime
+    version, None for others.
+    """
 
     name: str
     version: str | None
@@ -73,24 +88,31 @@ class ServiceFolder:
     definition: Definition
     models: Mapping[str, Path]
     files: Mapping[str, Path]
+    model: Path | None = None
 
 
 def read(folder: Path) -> ServiceFolder:
     """The folder's content, checked; raises InvalidRequest that names the file and the key."""
     toml = _Toml(folder)
     runtime = toml.text("runtime")
-    if runtime not in CODE_RUNTIMES:
-        raise toml.wrong("runtime", f"must be {' or '.join(CODE_RUNTIMES)}, not {runtime!r}")
+    if runtime not in (*CODE_RUNTIMES, REALTIME):
+        known = ", ".join(CODE_RUNTIMES)
+        raise toml.wrong("runtime", f"must be {known} or {REALTIME}, not {runtime!r}")
+    is_realtime = runtime == REALTIME
+    toml.require_keys_of(runtime, is_realtime)
     definition = Definition(
-        code=toml.source("code"),
-        init_code=toml.source("init") if "init" in toml.said else None,
-        description=toml.optional_text("description"),
-        operation_id=toml.optional_text("alias"),
-        inputs=toml.parameters("inputs"),
-        outputs=toml.parameters("outputs"),
-        runtime_type=runtime,
-        output_files=toml.texts("artifacts"),
+        description=toml.optional_text("description"), operation_id=toml.optional_text("alias")
     )
+    if not is_realtime:
+        definition = replace(
+            definition,
+            code=toml.source("code"),
+            init_code=toml.source("init") if "init" in toml.said else None,
+            inputs=toml.parameters("inputs"),
+            outputs=toml.parameters("outputs"),
+            runtime_type=runtime,
+            output_files=toml.texts("artifacts"),
+        )
     name, version = toml.text("name"), toml.optional_text("version")
     try:
         require_name("name", name)
@@ -104,8 +126,9 @@ def read(folder: Path) -> ServiceFolder:
         version=version,
         runtime=runtime,
         definition=definition,
-        models=toml.models(MODEL_SUFFIXES[runtime]),
+        models={} if is_realtime else toml.models(MODEL_SUFFIXES[runtime]),
         files={Path(name).as_posix(): toml.file("files", name) for name in toml.texts("files")},
+        model=toml.file("model", toml.text("model")) if is_realtime else None,
     )
 
 
@@ -132,6 +155,12 @@ class _Toml:
         is_right = isinstance(value, kind) and all(isinstance(text, str) for text in texts)
         if not is_right:
             raise self.wrong(key, f"must be {_KINDS[kind]}")
+
+    def require_keys_of(self, runtime: str, is_realtime: bool) -> None:
+        """Nothing; raises InvalidRequest when a key belongs to other runtimes."""
+        for key in self.said:
+            if (key not in _REALTIME_KEYS) if is_realtime else key == "model":
+                raise self.wrong(key, f"is no key of a version that runs on {runtime}")
 
     def wrong(self, key: str, complaint: str) -> InvalidRequest:
         return InvalidRequest(f"{self.path}: {key} {complaint}.", fields=key)

@@ -13,11 +13,15 @@ from mlops.accounts.roles import Role
 from mlops.blobs import storage
 from mlops.errors import InvalidRequest, MlopsError
 from nodes.models import Snapshot
+from nodes.runtime.realtime.container import MAGIC, ONNX
 from nodes.sessions import close_session, open_session, put_object
 from nodes.snapshots import create_snapshot
 from services.actions.patch import patch_version
+from services.actions.patch_realtime import patch_realtime
 from services.actions.publish import publish_version
+from services.actions.publish_realtime import publish_realtime
 from services.folders import ServiceFolder
+from services.model_files import ModelFile
 from services.models import Version
 from services.permissions import require_role
 from services.schema import Definition
@@ -32,13 +36,15 @@ def publish_folder(*, user: "User", folder: ServiceFolder, replace: bool = False
     """The version that `folder` describes, published by `user`.
 
     With `replace` a version that exists becomes what the folder says, nothing of it stays. Models
-    take a free shell of a compute node, code and files alone need none. Raises what publishing and
+    of code take a free shell of a compute node, all else needs none. Raises what publishing and
     patching raise, Busy without a shell, and InvalidRequest naming a model that cannot be read.
     """
     require_role(user, Role.CONTRIBUTOR)
     if replace and folder.version is None:
         raise InvalidRequest("To replace a version, name it in the folder.", fields="version")
     is_patch = replace and Version.objects.named(folder.name, folder.version).exists()
+    if folder.model is not None:
+        return _publish_model(user, folder, folder.model, is_patch=is_patch)
     with _snapshot(user, folder, even_if_empty=is_patch) as snapshot:
         definition = dataclasses.replace(
             folder.definition, snapshot_id=None if snapshot is None else str(snapshot.pk)
@@ -53,6 +59,34 @@ def publish_folder(*, user: "User", folder: ServiceFolder, replace: bool = False
         return publish_version(
             user=user, name=folder.name, version=folder.version, definition=definition
         )
+
+
+def _publish_model(user: "User", folder: ServiceFolder, path: Path, *, is_patch: bool) -> Version:
+    with ModelFile() as model, path.open("rb") as file:
+        beginning = file.read(len(MAGIC))
+        model.write(beginning if beginning == MAGIC else MAGIC + ONNX + beginning)
+        for chunk in _chunks(file):
+            model.write(chunk)
+        try:
+            if is_patch and folder.version is not None:
+                return patch_realtime(
+                    user=user,
+                    name=folder.name,
+                    version=folder.version,
+                    model=model,
+                    definition=_everything(folder.definition),
+                )
+            return publish_realtime(
+                user=user,
+                name=folder.name,
+                version=folder.version,
+                model=model,
+                definition=folder.definition,
+            )
+        except InvalidRequest as error:
+            if error.fields != "model":
+                raise
+            raise InvalidRequest(f"{path}: {error.message}", fields="model") from None
 
 
 def _everything(definition: Definition) -> Definition:

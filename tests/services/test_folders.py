@@ -4,7 +4,7 @@ import pytest
 
 from mlops.errors import InvalidRequest
 from services import folders
-from services.schema import Parameter
+from services.schema import Definition, Parameter
 
 MINIMAL = """
 name = "churn"
@@ -151,7 +151,7 @@ def test_a_name_that_cannot_be_published_is_refused(folder: Path, name: str) -> 
 
 def test_another_runtime_is_refused(folder: Path) -> None:
     write(folder, MINIMAL.replace("Python", "Julia"))
-    assert "R or Python" in refusal(folder).message
+    assert "R, Python or Realtime" in refusal(folder).message
 
 
 def test_blank_code_is_refused(folder: Path) -> None:
@@ -162,3 +162,44 @@ def test_blank_code_is_refused(folder: Path) -> None:
 def test_code_that_is_no_text_is_refused(folder: Path) -> None:
     (folder / "score.py").write_bytes(b"\xff\xfe")
     assert refusal(folder).fields == "code"
+
+
+REALTIME = """
+name = "iris"
+runtime = "Realtime"
+model = "iris.onnx"
+"""
+
+
+@pytest.fixture
+def model_folder(tmp_path: Path) -> Path:
+    (tmp_path / "iris.onnx").touch()
+    write(tmp_path, REALTIME)
+    return tmp_path
+
+
+def test_a_realtime_folder_has_a_model_and_no_code(model_folder: Path) -> None:
+    write(model_folder, REALTIME + "alias = 'predict'\ndescription = 'Flowers'")
+    read = folders.read(model_folder)
+    assert (read.runtime, read.model) == ("Realtime", model_folder / "iris.onnx")
+    assert read.definition == Definition(operation_id="predict", description="Flowers")
+
+
+@pytest.mark.parametrize(
+    ("line", "key"), [("code = 'x'", "code"), ("files = []", "files"), ("[inputs]", "inputs")]
+)
+def test_a_realtime_folder_says_nothing_of_code(model_folder: Path, line: str, key: str) -> None:
+    write(model_folder, REALTIME + line)
+    error = refusal(model_folder)
+    assert error.fields == key
+    assert "no key of a version that runs on Realtime" in error.message
+
+
+def test_a_folder_of_code_has_no_one_model(folder: Path) -> None:
+    write(folder, MINIMAL + "model = 'iris.onnx'")
+    assert refusal(folder).fields == "model"
+
+
+def test_a_model_that_is_not_there_is_named(model_folder: Path) -> None:
+    (model_folder / "iris.onnx").unlink()
+    assert refusal(model_folder).fields == "model"

@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from mlops.accounts.models import User
+from mlops.blobs import storage
 from mlops.errors import Busy, Conflict, Forbidden, InvalidRequest
 from nodes.models import Session, Snapshot
 from services import folders
 from services.actions.publish_folder import publish_folder
 from services.models import Version
+from tests.nodes.runtime.realtime.models import adding, contained
 from tests.nodes.runtime.running import RunningNode
 from tests.services.create import published
 from tests.services.results import outputs_of
@@ -171,3 +173,48 @@ def test_somebody_elses_version_is_not_replaced(alice: User, bob: User, folder: 
 
 def test_a_reader_cannot_publish(rita: User, folder: Path) -> None:
     refused(Forbidden, rita, folder)
+
+
+# -- models without code -------------------------------------------------------------------------
+
+REALTIME = """
+name = "churn"
+version = "v1"
+runtime = "Realtime"
+model = "model.onnx"
+"""
+
+
+def realtime_folder(folder: Path, model: bytes, *, more: str = "") -> Path:
+    (folder / "service.toml").write_text(REALTIME + more)
+    (folder / "model.onnx").write_bytes(model)
+    return folder
+
+
+@pytest.mark.parametrize("header", [b"", b"blobONNX"], ids=["plain", "contained"])
+def test_a_model_is_published_with_its_header_or_without(
+    header: bytes, alice: User, tmp_path: Path
+) -> None:
+    version = publish(alice, realtime_folder(tmp_path, header + adding()))
+    assert version.runtime_type == "Realtime"
+    assert version.payload is not None
+    assert b"".join(storage.read(version.payload)) == contained(adding())
+
+
+def test_replacing_makes_it_what_the_folder_says(alice: User, tmp_path: Path) -> None:
+    publish(alice, realtime_folder(tmp_path, adding(), more="alias = 'predict'"))
+    version = publish(alice, realtime_folder(tmp_path, adding(2)), replace=True)
+    assert version.operation_id is None
+    assert version.payload is not None
+    assert b"".join(storage.read(version.payload)) == contained(adding(2))
+
+
+def test_a_broken_model_is_named(alice: User, tmp_path: Path) -> None:
+    message = refused(InvalidRequest, alice, realtime_folder(tmp_path, b"garbage"))
+    assert message.startswith(str(tmp_path / "model.onnx"))
+
+
+def test_code_is_not_replaced_by_a_model(alice: User, folder: Path) -> None:
+    publish(alice, folder)
+    message = refused(InvalidRequest, alice, realtime_folder(folder, adding()), replace=True)
+    assert "runs Python code" in message
