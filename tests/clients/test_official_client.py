@@ -11,9 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from azureml.common.http_client import HttpException
-from mlops_realtime import realtime_model
 from sklearn.linear_model import LinearRegression
-from sklearn.tree import DecisionTreeClassifier
 
 from tests.clients import official
 
@@ -390,71 +388,3 @@ def test_redeploying_an_unknown_version_is_refused_and_cleans_up(
     with pytest.raises(HttpException) as raised:
         client.redeploy_service(published, version="v9", description="lost")
     assert raised.value.status == 404
-
-
-# -- realtime ------------------------------------------------------------------------------------
-
-FLOWERS = pd.DataFrame({"length": [1.0, 2.0, 3.0, 4.0], "width": [4.0, 3.0, 1.0, 2.0]})
-
-
-@pytest.fixture(scope="module")
-def classifier() -> bytes:
-    fitted = DecisionTreeClassifier(random_state=0).fit(FLOWERS, ["a", "a", "b", "b"])
-    return realtime_model(fitted, FLOWERS, response="species")
-
-
-@pytest.fixture(scope="module")
-def regression() -> bytes:
-    fitted = LinearRegression().fit(FLOWERS, FLOWERS["length"] * 2)
-    return realtime_model(fitted, FLOWERS, response="size")
-
-
-def test_a_realtime_model_is_deployed_and_consumed(
-    client: Any, name: str, classifier: bytes, nothing_left_behind: None
-) -> None:
-    service = client.deploy_realtime(
-        name,
-        version="v1",
-        serialized_model=classifier,
-        description="Which flower?",
-        alias="species",
-    )
-    assert service.capabilities()["description"] == "Which flower?"
-    response = service.species(FLOWERS)
-    assert response.error == ""
-    answered = response.output("outputData")
-    assert list(answered) == ["species_Pred", "probabilities.a", "probabilities.b"]
-    assert list(answered["species_Pred"]) == ["a", "a", "b", "b"]
-    assert list(answered["probabilities.b"]) == [0.0, 0.0, 1.0, 1.0]
-
-
-def test_a_realtime_model_without_version_or_alias_has_defaults(
-    client: Any, name: str, regression: bytes
-) -> None:
-    service = client.deploy_realtime(name, serialized_model=regression)
-    version = service.capabilities()["version"]
-    assert str(uuid.UUID(version)) == version
-    answered = service.consume(FLOWERS).output("outputData")
-    assert list(answered["size_Pred"]) == pytest.approx([2, 4, 6, 8], rel=1e-4)
-
-
-def test_a_realtime_model_is_redeployed_found_and_deleted(
-    client: Any, name: str, classifier: bytes, regression: bytes
-) -> None:
-    client.deploy_realtime(name, version="v1", serialized_model=classifier, alias="predict")
-    client.get_service(name, version="v1").predict(FLOWERS)
-    client.redeploy_realtime(name, version="v1", serialized_model=regression, description="new")
-    service = client.get_service(name)
-    assert service.capabilities()["description"] == "new"
-    assert list(service.predict(FLOWERS).output("outputData")) == ["size_Pred"]
-    assert client.delete_service(name, version="v1") is True
-    with pytest.raises(HttpException):
-        client.get_service(name, version="v1")
-
-
-def test_realtime_models_that_cannot_be_served_raise_400(client: Any, name: str) -> None:
-    with pytest.raises(HttpException) as raised:
-        client.deploy_realtime(name, version="v1", serialized_model=b"blob\x01\x00\x00\x00rx")
-    assert raised.value.status == 400
-    assert "proprietary" in raised.value.body
-    assert client.list_services(name) == []

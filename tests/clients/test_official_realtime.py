@@ -6,6 +6,8 @@ from typing import Any
 import pandas as pd
 import pytest
 from azureml.common.http_client import HttpException
+from mlops_realtime import realtime_model
+from sklearn.tree import DecisionTreeClassifier
 
 from tests.nodes.runtime.realtime.models import adding, contained
 from tests.nodes.runtime.running import wait_until
@@ -28,6 +30,17 @@ def test_a_model_is_deployed_and_scores_a_frame(client: Any, name: str) -> None:
     assert (described["version"], described["description"]) == ("v1", "Adds")
     assert f'"/api/{name}/v1"' in service.swagger()
     assert client.delete_service(name, version="v1") is True
+
+
+def test_a_scikit_learn_model_is_deployed_and_scores_classes(client: Any, name: str) -> None:
+    flowers = pd.DataFrame({"length": [1.0, 2.0, 3.0, 4.0], "width": [4.0, 3.0, 1.0, 2.0]})
+    fitted = DecisionTreeClassifier(random_state=0).fit(flowers, ["a", "a", "b", "b"])
+    blob = realtime_model(fitted, flowers, response="species")
+    service = client.deploy_realtime(name, version="v1", serialized_model=blob, alias="classify")
+    answered = service.classify(flowers).output("outputData")
+    assert list(answered) == ["species_Pred", "probabilities.a", "probabilities.b"]
+    assert list(answered["species_Pred"]) == ["a", "a", "b", "b"]
+    assert list(answered["probabilities.b"]) == [0.0, 0.0, 1.0, 1.0]
 
 
 def test_without_version_a_guid_is_made_and_the_alias_is_the_method(client: Any, name: str) -> None:
