@@ -2,7 +2,8 @@
 
 The outermost layer of the web node: a body beyond the limit of its address, announced or counted,
 is answered with 413 and the connection closed. A body of more than a megabyte is taken from callers
-with a living access token only, so that strangers cannot fill the disk on which Django spools.
+with a role and a living access token only, so that strangers cannot fill the disk on which Django
+spools.
 """
 
 import asyncio
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 
 from mlops.accounts import token_cache
-from mlops.errors import MlopsError, NotSignedIn, TooLarge
+from mlops.accounts.roles import NO_ROLE
+from mlops.errors import Forbidden, MlopsError, NotSignedIn, TooLarge
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -69,11 +71,16 @@ class _Body:
         self.refusal: MlopsError | None = None
 
     async def admit(self, n_bytes: int) -> None:
-        """Raise unless the caller may send a body of `n_bytes`: TooLarge or NotSignedIn."""
+        """Nothing if the caller may send a body of `n_bytes`.
+
+        Raises TooLarge, NotSignedIn or Forbidden.
+        """
         if n_bytes > self._limit:
             raise TooLarge(f"The body must not exceed {self._limit} bytes.")
         if n_bytes > self._n_admitted:
-            await token_cache.caller_of(_bearer_token(self._scope))
+            caller = await token_cache.caller_of(_bearer_token(self._scope))
+            if caller.role is None:
+                raise Forbidden(NO_ROLE)
             self._n_admitted = self._limit
 
     async def receive(self) -> "Message":

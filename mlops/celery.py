@@ -34,7 +34,8 @@ def every(seconds: int, task: str) -> dict[str, Any]:
 app.conf.beat_schedule = {
     "probe nodes": every(5, "nodes.tasks.probe_nodes"),
     "reconcile pools": every(5, "services.tasks.reconcile_pools"),
-    "close idle sessions": every(300, "nodes.tasks.close_idle_sessions"),
+    "close idle sessions": every(60, "nodes.tasks.close_idle_sessions"),
+    "close stray sessions": every(60, "nodes.tasks.close_stray_sessions"),
     "run batches": every(5, "services.tasks.run_batches"),
     "sweep batches": every(300, "services.tasks.sweep_batches"),
     "sweep blobs": every(3600, "mlops.blobs.tasks.sweep_blobs"),

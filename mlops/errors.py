@@ -11,6 +11,7 @@
     ├── TooLarge                   413
     ├── NodeFailure                500  a compute node broke off or answered nonsense
     │   └── NodeError              500  a compute node answered that it failed at this call
+    ├── LimitReached               503  the caller has as many as allowed and must give one back
     ├── Busy                       503  no free shell or no ready node; the caller may retry
     │   ├── NodeUnreachable        503  no connection to a compute node; nothing was sent to it
     │   └── PoolMissing            503  a compute node has not built the version's pool yet
@@ -105,6 +106,13 @@ class NodeFailure(MlopsError):
 
 class NodeError(NodeFailure):
     """A compute node answered that it failed at this call, which may have run; the node is well."""
+
+
+class LimitReached(MlopsError):
+    """The caller has as many of something as a setting allows; waiting alone does not help."""
+
+    status = 503
+    code = "limit-reached"
 
 
 class Busy(MlopsError):

@@ -160,7 +160,13 @@ DEDICATED_POOL_MAX_SIZE = env_int("MLOPS_DEDICATED_POOL_MAX_SIZE", 80, minimum=1
 # The check of a realtime model before it is published, a process of its own.
 MODEL_CHECK_SECONDS = env_int("MLOPS_MODEL_CHECK_SECONDS", 120, minimum=1)
 MODEL_CHECK_MEMORY_MB = env_int("MLOPS_MODEL_CHECK_MEMORY_MB", 4096, minimum=256)
-SESSION_IDLE_SECONDS = env_int("MLOPS_SESSION_IDLE_SECONDS", 24 * 3600, minimum=60)
+
+# Sessions and snapshots. What executes says that it is in use about every minute.
+SESSION_IDLE_SECONDS = env_int("MLOPS_SESSION_IDLE_SECONDS", 24 * 3600, minimum=120)
+SESSIONS_PER_USER = env_int("MLOPS_SESSIONS_PER_USER", 40, minimum=1)
+SNAPSHOT_MAX_BYTES = env_int("MLOPS_SNAPSHOT_MAX_BYTES", 4 * 1024**3, minimum=1)
+SNAPSHOTS_PER_USER = env_int("MLOPS_SNAPSHOTS_PER_USER", 1000, minimum=1)
+SNAPSHOT_BYTES_PER_USER = env_int("MLOPS_SNAPSHOT_BYTES_PER_USER", 32 * 1024**3, minimum=1)
 
 # Batches.
 BATCH_MAX_ITEMS = env_int("MLOPS_BATCH_MAX_ITEMS", 100_000, minimum=1)

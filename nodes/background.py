@@ -77,13 +77,48 @@ def _forget_after_fork() -> None:
 os.register_at_fork(after_in_child=_forget_after_fork)
 
 
-def run_sync(main: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine, from sync code in any thread; an interrupted caller cancels it.
+class HangUp:
+    """A client's going away before it was answered: the calls made for it are then broken off."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._calls: set[concurrent.futures.Future[Any]] = set()
+        self.has_happened = False
+
+    def happen(self) -> None:
+        """The client has gone; further calls will not be made either."""
+        with self._lock:
+            self.has_happened = True
+            calls = list(self._calls)
+        for call in calls:
+            call.cancel()
+
+    def watch(self, call: "concurrent.futures.Future[Any]") -> None:
+        """Break off `call`, too, when it happens."""
+        with self._lock:
+            self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+        if self.has_happened:
+            call.cancel()
+
+
+def start(
+    main: Coroutine[Any, Any, T], *, hang_up: HangUp | None = None
+) -> "concurrent.futures.Future[T]":
+    """A coroutine begun; see `result`.
 
     Outside of a transaction the caller's connection to PostgreSQL is given back first.
     """
     release_connection()
-    return _result(_background.submit(main))
+    call = _background.submit(main)
+    if hang_up is not None:
+        hang_up.watch(call)
+    return call
+
+
+def run_sync(main: Coroutine[Any, Any, T], *, hang_up: HangUp | None = None) -> T:
+    """The result of a coroutine, from sync code in any thread; an interrupted caller cancels it."""
+    return result(start(main, hang_up=hang_up))
 
 
 def run_sync_feeding(
@@ -112,7 +147,7 @@ def run_sync_feeding(
     except BaseException:
         future.cancel()
         raise
-    return _result(future)
+    return result(future)
 
 
 class SyncStream:
@@ -121,8 +156,11 @@ class SyncStream:
     One that is dropped unread is closed as well, or the node would wait for its reader.
     """
 
-    def __init__(self, call: Coroutine[Any, Any, Response]) -> None:
-        self._response = run_sync(call)
+    def __init__(
+        self, call: Coroutine[Any, Any, Response], *, hang_up: HangUp | None = None
+    ) -> None:
+        self._hang_up = hang_up
+        self._response = run_sync(call, hang_up=hang_up)
 
     def header(self, name: str) -> str:
         """The value of a header, "" when the node sent none."""
@@ -132,7 +170,7 @@ class SyncStream:
         return self
 
     def __next__(self) -> bytes:
-        chunk = run_sync(_next_chunk(self._response))
+        chunk = run_sync(_next_chunk(self._response), hang_up=self._hang_up)
         if chunk is None:
             raise StopIteration
         return chunk
@@ -155,11 +193,14 @@ def stop() -> None:
     _background.stop()
 
 
-def _result(future: "concurrent.futures.Future[T]") -> T:
+def result(call: "concurrent.futures.Future[T]") -> T:
+    """The result of a call that was started; an interrupted caller cancels it."""
     try:
-        return future.result()
+        return call.result()
     except concurrent.futures.CancelledError:
-        raise NodeFailure("The call was broken off because this web node is stopping.") from None
+        raise NodeFailure(
+            "The call was broken off because this web node is stopping or the client has gone."
+        ) from None
     except BaseException:
-        future.cancel()
+        call.cancel()
         raise

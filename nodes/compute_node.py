@@ -5,9 +5,9 @@ the request it is made for.
 """
 
 import json
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 from urllib.parse import quote
 from uuid import UUID
 
@@ -41,6 +41,7 @@ _BY_CODE: Mapping[str, type[MlopsError]] = {
     "session-unknown": Gone,
     "object-unknown": NotFound,
     "pool-missing": PoolMissing,
+    "file-unknown": NotFound,
 }
 _BY_STATUS: Mapping[int, type[MlopsError]] = {400: InvalidRequest, 413: TooLarge, 503: Busy}
 
@@ -67,6 +68,13 @@ class NodePool:
             report["status"] == "Success",
             report["reason"],
         )
+
+
+class Input(TypedDict):
+    """A variable that an execute sets before it runs."""
+
+    name: str
+    value: Any
 
 
 class ComputeNode:
@@ -144,6 +152,53 @@ class ComputeNode:
         """Free the shell and its working directory; with `force` kill it first."""
         await self._call("DELETE", f"/sessions/{session_id}{'?force=1' if force else ''}")
 
+    async def list_sessions(self, *, seconds: float) -> list[str]:
+        """The ids of all sessions that the node holds, whoever opened them."""
+        response = await self._call("GET", "/sessions", seconds=seconds)
+        return [str(one) for one in self._understood(response, sessions=list)["sessions"]]
+
+    async def execute(
+        self, session_id: UUID, code: str, inputs: Sequence[Input], outputs: Sequence[str]
+    ) -> bytes:
+        """The execute body (wire-api section 4) as JSON bytes; earlier calls come first.
+
+        Cancelling it interrupts what runs.
+        """
+        body = json.dumps({"code": code, "inputs": inputs, "outputs": outputs}).encode()
+        path = f"/sessions/{session_id}/execute"
+        return (await self._call("POST", path, body=body)).body
+
+    async def console_output(self, session_id: UUID) -> str:
+        """What the current or last execute has printed."""
+        response = await self._call("GET", f"/sessions/{session_id}/console")
+        return str(self._understood(response, consoleOutput=str)["consoleOutput"])
+
+    async def history(self, session_id: UUID) -> list[str]:
+        """The texts executed, oldest first."""
+        response = await self._call("GET", f"/sessions/{session_id}/history")
+        return [str(code) for code in self._understood(response, history=list)["history"]]
+
+    async def cancel(self, session_id: UUID) -> None:
+        """Interrupt what the session executes, if anything."""
+        await self._call("POST", f"/sessions/{session_id}/cancel")
+
+    async def list_files(self, session_id: UUID) -> list[str]:
+        """The names of the files in the working directory; `/` separates folders."""
+        response = await self._call("GET", f"/sessions/{session_id}/files")
+        return [str(name) for name in self._understood(response, files=list)["files"]]
+
+    async def put_file(self, session_id: UUID, name: str, chunks: AsyncIterable[bytes]) -> None:
+        """Store a file in the working directory, in place of a former one."""
+        await self._call("PUT", self._file_path(session_id, name), body=chunks)
+
+    async def get_file(self, session_id: UUID, name: str) -> Response:
+        """A stream of the file's bytes; raises NotFound."""
+        return await self._call("GET", self._file_path(session_id, name), stream=True)
+
+    async def delete_file(self, session_id: UUID, name: str) -> None:
+        """Remove the file; raises NotFound."""
+        await self._call("DELETE", self._file_path(session_id, name))
+
     async def list_objects(self, session_id: UUID) -> list[str]:
         """The names of the user's objects in the session's workspace."""
         response = await self._call("GET", f"/sessions/{session_id}/workspace")
@@ -173,6 +228,9 @@ class ComputeNode:
 
     def _object_path(self, session_id: UUID, name: str) -> str:
         return f"/sessions/{session_id}/workspace/{quote(name, safe='')}"
+
+    def _file_path(self, session_id: UUID, name: str) -> str:
+        return f"/sessions/{session_id}/files/{quote(name)}"
 
     def _understood(self, response: Response, **kinds: type) -> dict[str, Any]:
         """The JSON object of an answer, which has a member of each of the `kinds`."""

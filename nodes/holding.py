@@ -1,5 +1,7 @@
 """Finding a caller's session and the node that holds it."""
 
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -8,7 +10,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from mlops.accounts.models import User
-from mlops.errors import Gone, NodeUnreachable, NotFound
+from mlops.errors import Busy, Gone, NodeUnreachable, NotFound
 from nodes import uris
 from nodes.compute_node import ComputeNode
 from nodes.models import Session
@@ -16,6 +18,10 @@ from nodes.registry import declared_uris
 
 _LOST = "The session is lost: the compute node that held it was stopped or removed."
 _TOUCH_EVERY = timedelta(minutes=1)
+_MOST_WAITING = 64  # calls of one session in this process, each of which holds a thread
+
+_waiting: Counter[UUID] = Counter()
+_waiting_lock = threading.Lock()
 
 
 def own_session(*, user: User, session_id: str) -> Session:
@@ -52,6 +58,27 @@ def node_holding(session: Session) -> Iterator[ComputeNode]:
         raise
     except Gone as error:
         raise Gone(_LOST) from error
+
+
+@contextmanager
+def turn_at(session: Session) -> Iterator[ComputeNode]:
+    """As `node_holding`, for calls that the node serves one at a time; the session is in use.
+
+    Raises Busy when too many of them wait already.
+    """
+    with _waiting_lock:
+        if _waiting[session.pk] >= _MOST_WAITING:
+            raise Busy(f"{_MOST_WAITING} calls of this session wait for their turn already.")
+        _waiting[session.pk] += 1
+    try:
+        touch(session)
+        with node_holding(session) as node:
+            yield node
+    finally:
+        with _waiting_lock:
+            _waiting[session.pk] -= 1
+            if not _waiting[session.pk]:
+                del _waiting[session.pk]
 
 
 def touch(session: Session) -> None:

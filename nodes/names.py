@@ -5,6 +5,7 @@ import unicodedata
 from mlops.errors import InvalidRequest
 
 _MAX_LENGTH = 255
+_MAX_PATH_LENGTH = 1024
 
 
 def check_name(name: str) -> str:
@@ -21,4 +22,23 @@ def check_name(name: str) -> str:
             raise InvalidRequest("A name holds no path separator.", fields="name")
         if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
             raise InvalidRequest("A name holds no control character.", fields="name")
+    return name
+
+
+def check_path(path: str) -> str:
+    """The name of a file, if it can be one; raises InvalidRequest.
+
+    It is one or more names with `/` between them, below the working directory.
+    """
+    if len(path) > _MAX_PATH_LENGTH:
+        raise InvalidRequest(f"A path has 1 to {_MAX_PATH_LENGTH} characters.", fields="name")
+    for name in path.split("/"):
+        check_file_name(name)
+    return path
+
+
+def check_file_name(name: str) -> str:
+    """The name of a file in the working directory itself; raises InvalidRequest."""
+    if len(check_name(name).encode()) > _MAX_LENGTH:
+        raise InvalidRequest(f"The name of a file has at most {_MAX_LENGTH} bytes.", fields="name")
     return name

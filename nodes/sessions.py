@@ -5,22 +5,26 @@ exist. All raise NotFound for those, and Gone once the node that held the sessio
 """
 
 import logging
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
 
 from mlops.accounts.models import User
-from mlops.errors import Busy, Gone, MlopsError, NodeUnreachable
+from mlops.errors import Busy, Gone, LimitReached, MlopsError
 from nodes import snapshots
-from nodes.background import SyncStream, run_sync, run_sync_feeding
+from nodes.background import run_sync
 from nodes.compute_node import ComputeNode
-from nodes.holding import node_holding, own_session, touch
+from nodes.holding import node_holding, own_session
 from nodes.models import Session
-from nodes.names import check_name
 from nodes.registry import dispatch_sync
+from nodes.session_ids import new_id
 
 logger = logging.getLogger(__name__)
+
+_OPENED_WITHIN = timedelta(minutes=10)  # a node may not know a younger session yet
+_ASK_SECONDS = 5
 
 
 def open_session(
@@ -28,24 +32,26 @@ def open_session(
 ) -> Session:
     """A new session on some ready node, with the user's snapshot loaded if one is named.
 
-    Raises NotFound for an unknown snapshot, InvalidRequest for one of another runtime, and Busy
-    when no shell is free.
+    Raises NotFound for an unknown snapshot, InvalidRequest for one of another runtime,
+    LimitReached when the user has too many sessions, and Busy when no shell is free.
     """
     snapshot = None
     if snapshot_id is not None:
         snapshot = snapshots.own_snapshot(user=user, snapshot_id=snapshot_id)
         snapshots.check_runtime(snapshot, runtime)
-    session = Session(owner=user, runtime=runtime, name=name)
+    if Session.objects.filter(owner=user).count() >= settings.SESSIONS_PER_USER:
+        _forget_lost(user)
+    session = Session(pk=new_id(), owner=user, runtime=runtime, name=name)
 
     def open_on(node: ComputeNode) -> None:
         # Stored first: should this process die now, the session is found and closed some day.
         session.node = node.address
-        session.save()
+        _store(session)
         run_sync(node.open_session(session.pk, runtime))
 
     try:
         dispatch_sync(open_on, runtime=runtime)
-    except Busy:
+    except (Busy, LimitReached):
         _delete(session)
         raise
     except BaseException:
@@ -67,70 +73,40 @@ def close_session(*, user: User, session_id: str, force: bool = False) -> None:
         with node_holding(session) as node:
             run_sync(node.close_session(session.pk, force=force))
     except Gone:
-        session.delete()
+        _delete(session)
         raise
-    session.delete()
+    _delete(session)
 
 
-def list_objects(*, user: User, session_id: str) -> list[str]:
-    """The names of the objects in the session's workspace."""
-    session = own_session(user=user, session_id=session_id)
-    touch(session)
-    with node_holding(session) as node:
-        return run_sync(node.list_objects(session.pk))
+def _store(session: Session) -> None:
+    """Save the session; raises LimitReached when its owner has as many others as allowed."""
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=session.owner_id)  # one at a time for each user
+        others = Session.objects.filter(owner=session.owner_id).exclude(pk=session.pk)
+        if others.count() >= settings.SESSIONS_PER_USER:
+            raise LimitReached(
+                f"You have {settings.SESSIONS_PER_USER} sessions open, as many as a user may have:"
+                " close one of them."
+            )
+        session.save()
 
 
-def put_object(*, user: User, session_id: str, name: str, chunks: Iterable[bytes]) -> None:
-    """Bind an object (dill or RData bytes) to `name`; raises InvalidRequest if it is unreadable."""
-    check_name(name)
-    session = own_session(user=user, session_id=session_id)
-    touch(session)
-    with node_holding(session) as node:
-        run_sync_feeding(lambda body: node.put_object(session.pk, name, body), chunks)
-
-
-def get_object(*, user: User, session_id: str, name: str) -> SyncStream:
-    """The object's bytes (dill or RData); raises NotFound when there is none of that name."""
-    check_name(name)
-    session = own_session(user=user, session_id=session_id)
-    touch(session)
-    with node_holding(session) as node:
-        return SyncStream(node.get_object(session.pk, name))
-
-
-def delete_object(*, user: User, session_id: str, name: str) -> None:
-    """Remove the object; raises NotFound when there is none of that name."""
-    check_name(name)
-    session = own_session(user=user, session_id=session_id)
-    touch(session)
-    with node_holding(session) as node:
-        run_sync(node.delete_object(session.pk, name))
-
-
-def close_idle_sessions(*, now: datetime) -> int:
-    """Close the sessions that nobody has used for SESSION_IDLE_SECONDS; answers how many.
-
-    One whose node cannot be reached stays for the next time: it may still hold a shell.
-    """
-    idle_since = now - timedelta(seconds=settings.SESSION_IDLE_SECONDS)
-    unreachable: set[str] = set()
-    n_closed = 0
-    for session in Session.objects.filter(last_used_at__lt=idle_since):
-        if session.node in unreachable:
-            continue
+def _forget_lost(user: User) -> None:
+    """Remove the user's sessions that their nodes have lost: they are in the way of new ones."""
+    opened_before = timezone.now() - _OPENED_WITHIN
+    own = Session.objects.filter(owner=user, created_at__lt=opened_before)
+    held: dict[str, set[str]] = {}
+    for session in own:
         try:
             with node_holding(session) as node:
-                run_sync(node.close_session(session.pk, force=True))
+                if session.node not in held:
+                    held[session.node] = set(run_sync(node.list_sessions(seconds=_ASK_SECONDS)))
+                if str(session.pk) not in held[session.node]:
+                    _delete(session)
         except Gone:
-            pass
+            _delete(session)
         except MlopsError as error:
-            if isinstance(error, NodeUnreachable):
-                unreachable.add(session.node)
-            logger.warning("Idle session %s was not closed: %s", session.pk, error.message)
-            continue
-        session.delete()
-        n_closed += 1
-    return n_closed
+            logger.info("Whether session %s is lost is unknown: %s", session.pk, error.message)
 
 
 def _discard(session: Session) -> None:

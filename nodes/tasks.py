@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from nodes import health, sessions
+from nodes import health, session_upkeep
 
 
 @shared_task  # type: ignore[untyped-decorator]
@@ -14,5 +14,11 @@ def probe_nodes() -> None:
 
 @shared_task  # type: ignore[untyped-decorator]
 def close_idle_sessions() -> None:
-    """Close the sessions nobody has used for long; see `nodes.sessions`."""
-    sessions.close_idle_sessions(now=timezone.now())
+    """Close the sessions nobody has used for long; see `nodes.session_upkeep`."""
+    session_upkeep.close_idle_sessions(now=timezone.now())
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def close_stray_sessions() -> None:
+    """Close the sessions on compute nodes that the database has not; see `nodes.session_upkeep`."""
+    session_upkeep.close_stray_sessions()

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from mlops.accounts.roles import Role, role_of
+from mlops.accounts.roles import NO_ROLE, Role, role_of
 from mlops.errors import Forbidden
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def may_write(version: "Version", *, username: str, role: Role | None) -> bool:
 def require(role: Role | None, needed: Role) -> Role:
     """The role; raises Forbidden unless it is `needed` or better."""
     if role is None:
-        raise Forbidden("You have no role here: ask an administrator for a group that has one.")
+        raise Forbidden(NO_ROLE)
     if role < needed:
         raise Forbidden(f"This needs the {needed.name.title()} role.")
     return role

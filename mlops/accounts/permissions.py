@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from mlops.accounts.roles import Role, role_of
+from mlops.accounts.roles import NO_ROLE, Role, role_of
 
 if TYPE_CHECKING:  # it imports this module, by way of the default permission classes
     from rest_framework.views import APIView
@@ -22,7 +22,7 @@ class _AtLeast(BasePermission):
             return False
         role = role_of(request.user)
         if role is None:
-            self.message = "You have no role here: ask an administrator for a group that has one."
+            self.message = NO_ROLE
             return False
         self.message = f"This needs the {self.role.name.title()} role."
         return role >= self.role

@@ -8,6 +8,8 @@ from django.conf import settings
 if TYPE_CHECKING:
     from mlops.accounts.models import User
 
+NO_ROLE = "You have no role here: ask an administrator for a group that has one."
+
 
 class Role(IntEnum):
     """What a user may do; a higher role includes the lower ones."""

@@ -5,7 +5,7 @@ from django.core.exceptions import ValidationError
 from unfold.forms import AuthenticationForm
 
 from mlops.accounts.models import User
-from mlops.accounts.roles import role_of
+from mlops.accounts.roles import NO_ROLE, role_of
 
 
 class SignInForm(AuthenticationForm):  # type: ignore[misc]
@@ -14,7 +14,7 @@ class SignInForm(AuthenticationForm):  # type: ignore[misc]
     error_messages = {
         "invalid_login": "The user name or the password is wrong. Both are case-sensitive.",
         "inactive": "This account is not active: ask an administrator.",
-        "no_role": "You have no role here: ask an administrator for a group that has one.",
+        "no_role": NO_ROLE,
     }
 
     def confirm_login_allowed(self, user: AbstractBaseUser) -> None:

@@ -13,7 +13,9 @@ from rest_framework.views import APIView
 from mlops.blobs import storage
 from mlops.representation import NODE_ERRORS, Text, caller, error_responses, wire_time
 from mlops.rest import CaseInsensitiveSerializer
+from nodes.api.hanging_up import hang_up_of
 from nodes.api.streaming import streamed
+from nodes.holding import own_session
 from nodes.models import Snapshot
 from nodes.snapshots import create_snapshot, delete_snapshot, load_snapshot, own_snapshot
 
@@ -63,12 +65,14 @@ class SessionSnapshot(APIView):
     )
     def post(self, request: Request, session_id: str) -> Response:
         """Save the session's objects and files."""
+        own_session(user=caller(request), session_id=session_id)
         body = CreateSnapshotRequest(data=request.data)
         body.is_valid(raise_exception=True)
         snapshot = create_snapshot(
             user=caller(request),
             session_id=session_id,
             name=body.validated_data.get("name") or "",
+            hang_up=hang_up_of(request),
         )
         return Response(CreateSnapshotResponse(snapshot).data, status=status.HTTP_201_CREATED)
 

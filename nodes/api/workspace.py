@@ -9,7 +9,7 @@ from rest_framework.views import APIView
 
 from mlops.representation import NODE_ERRORS, caller, error_responses
 from nodes.api.streaming import NoParser, body_chunks, streamed
-from nodes.sessions import delete_object, get_object, list_objects, put_object
+from nodes.session_objects import delete_object, get_object, list_objects, put_object
 
 _TAGS = ["Sessions"]
 _BINARY = "application/octet-stream"

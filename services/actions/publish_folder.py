@@ -14,7 +14,8 @@ from mlops.blobs import storage
 from mlops.errors import InvalidRequest, MlopsError
 from nodes.models import Snapshot
 from nodes.runtime.realtime.container import MAGIC, ONNX
-from nodes.sessions import close_session, open_session, put_object
+from nodes.session_objects import put_object
+from nodes.sessions import close_session, open_session
 from nodes.snapshots import create_snapshot
 from services.actions.patch import patch_version
 from services.actions.patch_realtime import patch_realtime

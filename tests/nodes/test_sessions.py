@@ -1,28 +1,20 @@
-"""Opening and expiring sessions."""
+"""Opening sessions."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
 from mlops.accounts.models import User
-from mlops.errors import Busy, NodeFailure
+from mlops.errors import Busy, LimitReached, NodeFailure
 from nodes.models import NodeEntry, Session
-from nodes.sessions import close_idle_sessions, open_session
-from nodes.tasks import close_idle_sessions as close_idle_sessions_task
+from nodes.sessions import open_session
 from tests.nodes.loopback import Peer, serving_in_thread
-from tests.nodes.runtime.running import RunningNode
-
-
-def is_open(session: Session, node: RunningNode) -> bool:
-    answer = node.http.get(f"/v1/sessions/{session.pk}/workspace")
-    return bool(answer.status_code == 200)
-
-
-def idle(session: Session, *, for_seconds: int) -> None:
-    last_used_at = timezone.now() - timedelta(seconds=for_seconds)
-    Session.objects.filter(pk=session.pk).update(last_used_at=last_used_at)
+from tests.nodes.runtime.running import RunningNode, free_port
 
 
 def test_a_session_goes_to_another_node_when_the_first_is_full(
@@ -73,32 +65,70 @@ def test_a_session_that_may_have_been_opened_is_closed_again(alice: User) -> Non
     assert not Session.objects.exists()
 
 
-def test_idle_sessions_are_closed_on_their_node_and_then_unknown(
-    alice: User, declared_node: RunningNode, settings: Settings
+# How many a user may have.
+
+
+async def willing(peer: Peer) -> None:
+    while True:
+        await peer.read_request()
+        await peer.answer(b"{}")
+
+
+def test_a_user_has_no_more_sessions_than_allowed(
+    alice: User, bob: User, settings: Settings
 ) -> None:
-    settings.SESSION_IDLE_SECONDS = 1000
-    old, new = (open_session(user=alice, runtime="Python") for _ in range(2))
-    idle(old, for_seconds=1001)
-    idle(new, for_seconds=999)
-    close_idle_sessions_task()
-    assert list(Session.objects.all()) == [new]
-    assert not is_open(old, declared_node)
-    assert is_open(new, declared_node)
+    settings.SESSIONS_PER_USER = 2
+    with serving_in_thread(willing) as server:
+        NodeEntry.objects.create(uri=f"{server.url}/")
+        own = {open_session(user=alice, runtime="R") for _ in range(2)}
+        with pytest.raises(LimitReached, match=r"You have 2 sessions open.* close one of them"):
+            open_session(user=alice, runtime="R")
+        assert set(Session.objects.all()) == own
+        open_session(user=bob, runtime="R")
 
 
-def test_an_idle_session_that_is_lost_is_removed(alice: User, declared_node: RunningNode) -> None:
-    session = open_session(user=alice, runtime="Python")
-    declared_node.http.delete(f"/v1/sessions/{session.pk}?force=1")
-    assert close_idle_sessions(now=timezone.now() + timedelta(days=2)) == 1
-    assert not Session.objects.exists()
+@pytest.mark.django_db(transaction=True)
+def test_openings_that_race_do_not_slip_past_the_bound(alice: User, settings: Settings) -> None:
+    settings.SESSIONS_PER_USER = 3
+    start = threading.Barrier(8)
+
+    def try_to_open(_: int) -> bool:
+        start.wait()
+        try:
+            open_session(user=alice, runtime="R")
+        except LimitReached:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    with serving_in_thread(willing) as server:
+        NodeEntry.objects.create(uri=f"{server.url}/")
+        with ThreadPoolExecutor(8) as threads:
+            assert sum(threads.map(try_to_open, range(8))) == 3
+    assert Session.objects.count() == 3
 
 
-def test_an_idle_session_whose_node_cannot_be_reached_stays_for_the_next_time(
-    alice: User,
-) -> None:
-    address = "http://no-such-node.invalid:12805/"
-    NodeEntry.objects.create(uri=address)
-    for _ in range(2):
-        Session.objects.create(owner=alice, runtime="R", node=address)
-    assert close_idle_sessions(now=timezone.now() + timedelta(days=2)) == 0
-    assert Session.objects.count() == 2
+def test_sessions_that_are_lost_make_room(alice: User, settings: Settings) -> None:
+    settings.SESSIONS_PER_USER = 4
+    held = ""
+
+    async def holding_one(peer: Peer) -> None:
+        while True:
+            head, _ = await peer.read_request()
+            is_list = head.startswith(b"GET /v1/sessions ")
+            await peer.answer(b'{"sessions":["%s"]}' % held.encode() if is_list else b"{}")
+
+    with serving_in_thread(holding_one) as server:
+        node, down = f"{server.url}/", f"http://127.0.0.1:{free_port()}/"
+        for uri in (node, down):
+            NodeEntry.objects.create(uri=uri)
+        living, new, _unknown, _on_removed_node = (
+            Session.objects.create(owner=alice, runtime="R", node=where)
+            for where in (node, node, node, down)
+        )
+        held = str(living.pk)
+        Session.objects.exclude(pk=new.pk).update(created_at=timezone.now() - timedelta(hours=1))
+        NodeEntry.objects.filter(uri=down).delete()
+        opened = open_session(user=alice, runtime="R")
+    assert set(Session.objects.all()) == {living, new, opened}
