@@ -21,11 +21,26 @@ from nodes.holding import own_session
 _TAGS = ["Sessions"]
 
 
+@extend_schema_field({"description": "Any JSON."})
+class _Value(serializers.Field[Any, Any, Any, Any]):
+    """Any JSON, the tokens NaN and Infinity included."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """The value as it is."""
+        return data
+
+
 class InputParameter(CaseInsensitiveSerializer):
     """A variable that is set before the code runs; its type is inferred from the value."""
 
     name = Text()
-    value = serializers.JSONField(required=False, allow_null=True, default=None)
+    value = _Value(allow_null=True)
+
+    def to_internal_value(self, data: Any) -> Any:
+        """The validated data; clients that leave nulls out mean null."""
+        return super().to_internal_value(
+            {"value": None, **data} if isinstance(data, Mapping) else data
+        )
 
     def validate_name(self, name: str) -> str:
         """The name; ValidationError when it is empty."""
@@ -80,7 +95,7 @@ class OutputParameter(serializers.Serializer[Any]):
     """A variable as it was when the code had run."""
 
     name = serializers.CharField()
-    value = serializers.JSONField(allow_null=True)
+    value = _Value()
 
 
 class ExecuteResponse(serializers.Serializer[Any]):
@@ -130,7 +145,7 @@ class SessionConsoleOutput(APIView):
     """/sessions/{id}/console-output."""
 
     @extend_schema(
-        operation_id="getConsoleOutput",
+        operation_id="getSessionConsoleOutput",
         tags=_TAGS,
         responses={200: ConsoleOutputResponse, **error_responses(404, 410, *NODE_ERRORS)},
     )

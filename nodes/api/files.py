@@ -36,7 +36,7 @@ class SessionFiles(APIView):
         return Response(list_files(user=caller(request), session_id=session_id))
 
     @extend_schema(
-        operation_id="createSessionFile",
+        operation_id="uploadSessionFile",
         tags=_TAGS,
         request={
             "multipart/form-data": {
@@ -46,7 +46,7 @@ class SessionFiles(APIView):
             }
         },
         responses={
-            (201, "text/plain"): OpenApiResponse(description="Stored; no body."),
+            201: OpenApiResponse(description="Stored; an empty text."),
             **error_responses(400, 404, 410, 413, *NODE_ERRORS),
         },
     )
@@ -64,7 +64,10 @@ class SessionFile(APIView):
     @extend_schema(
         operation_id="getSessionFile",
         tags=_TAGS,
-        responses={(200, _BINARY): OpenApiTypes.BINARY, **error_responses(400, 404, 410, *NODE_ERRORS)},
+        responses={
+            (200, _BINARY): OpenApiTypes.BINARY,
+            **error_responses(400, 404, 410, *NODE_ERRORS),
+        },
     )
     def get(self, request: Request, session_id: str, file_name: str) -> StreamingHttpResponse:
         """The file's bytes."""
