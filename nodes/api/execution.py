@@ -23,24 +23,18 @@ _TAGS = ["Sessions"]
 
 @extend_schema_field({"description": "Any JSON."})
 class _Value(serializers.Field[Any, Any, Any, Any]):
-    """Any JSON, the tokens NaN and Infinity included."""
+    """Any JSON, the tokens NaN and Infinity included; null when it is left out."""
 
-    def to_internal_value(self, data: Any) -> Any:
-        """The value as it is."""
-        return data
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        """The value as it is, which needs no further look."""
+        return True, None if data is serializers.empty else data
 
 
 class InputParameter(CaseInsensitiveSerializer):
     """A variable that is set before the code runs; its type is inferred from the value."""
 
     name = Text()
-    value = _Value(allow_null=True)
-
-    def to_internal_value(self, data: Any) -> Any:
-        """The validated data; clients that leave nulls out mean null."""
-        return super().to_internal_value(
-            {"value": None, **data} if isinstance(data, Mapping) else data
-        )
+    value = _Value()
 
     def validate_name(self, name: str) -> str:
         """The name; ValidationError when it is empty."""
