@@ -6,16 +6,14 @@ The node here only records; tests/nodes/api/test_remote_sessions.py runs code.
 import json
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 import pytest
 from rest_framework.test import APIClient
 
 from mlops.accounts.models import User
 from nodes import holding
-from nodes.models import NodeEntry, Session
 from tests.contract import exchanges
-from tests.nodes.loopback import Peer, serving_in_thread
+from tests.nodes.recorder import Recorder, recording
 
 RESULT = {
     "success": True,
@@ -26,27 +24,6 @@ RESULT = {
 }
 
 
-@dataclass
-class Recorder:
-    """A node that answers everything with the same, and a session of alice on it."""
-
-    answer: bytes
-    status: str = "200 OK"
-    requests: list[tuple[str, bytes]] = field(default_factory=list)
-    path: str = ""
-
-    async def __call__(self, peer: Peer) -> None:
-        while True:
-            head, body = await peer.read_request()
-            self.requests.append((head.split(b" HTTP/")[0].decode(), body))
-            await peer.answer(self.answer, head=b"HTTP/1.1 " + self.status.encode())
-
-    def body(self) -> object:
-        """The JSON of the only request."""
-        [(_, body)] = self.requests
-        return json.loads(body)
-
-
 @pytest.fixture
 def client(alice: User, client_for: Callable[[User], APIClient]) -> APIClient:
     return client_for(alice)
@@ -54,12 +31,8 @@ def client(alice: User, client_for: Callable[[User], APIClient]) -> APIClient:
 
 @pytest.fixture
 def node(alice: User) -> Iterator[Recorder]:
-    recorder = Recorder(json.dumps(RESULT).encode())
-    with serving_in_thread(recorder) as server:
-        NodeEntry.objects.create(uri=f"{server.url}/")
-        session = Session.objects.create(owner=alice, runtime="R", node=f"{server.url}/")
-        recorder.path = f"/sessions/{session.pk}"
-        yield recorder
+    with recording(alice, json.dumps(RESULT).encode()) as node:
+        yield node
 
 
 @pytest.fixture
