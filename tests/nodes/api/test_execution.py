@@ -5,13 +5,15 @@ The node here only records; tests/nodes/api/test_remote_sessions.py runs code.
 
 import json
 import math
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
 from rest_framework.test import APIClient
 
 from mlops.accounts.models import User
-from nodes import holding
+from nodes import execution, holding
+from nodes.models import Session
 from tests.contract import exchanges
 from tests.nodes.recorder import Recorder, recording
 
@@ -132,6 +134,24 @@ def test_a_body_that_cannot_be_right_names_the_member_and_reaches_no_node(
     assert response.status_code == 400
     assert response.json()["fields"].startswith(fields)
     assert node.requests == []
+
+
+def test_a_session_that_executes_is_in_use_for_as_long_as_it_does(
+    client: APIClient, node: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touched, enough = 0, threading.Event()
+
+    def touch(session: Session) -> None:
+        nonlocal touched
+        touched += 1
+        if touched == 3:
+            enough.set()
+
+    monkeypatch.setattr(execution, "touch", touch)
+    monkeypatch.setattr(execution, "_LOOK_EVERY_SECONDS", 0.01)
+    node.answers_when = enough
+    response = client.post(f"{node.path}/execute", {"code": "1"}, format="json")
+    assert response.status_code == 200
 
 
 def test_a_shell_that_dies_under_the_code_is_the_nodes_failure(
