@@ -72,6 +72,21 @@ def test_a_deployment_recognises_the_ids_it_made_and_no_others(settings: Setting
     assert not any(own_id(text) for text in (str(uuid.uuid4()), "", "no-guid"))
 
 
+def test_what_a_node_holds_for_sessions_we_have_forgotten_is_closed(
+    alice: User, bob: User, declared_node: RunningNode
+) -> None:
+    kept = open_session(user=alice, runtime="Python")
+    forgotten = open_session(user=bob, runtime="Python")
+    bob.delete()
+    foreign = uuid.uuid4()
+    body = {"id": str(foreign), "runtime": "Python"}
+    assert declared_node.http.post("/v1/sessions", json=body).status_code == 201
+    close_stray_sessions_task()
+    assert not is_open(forgotten, declared_node)
+    assert is_open(kept, declared_node)
+    assert declared_node.http.delete(f"/v1/sessions/{foreign}?force=1").status_code == 200
+
+
 def test_a_session_that_is_just_being_opened_is_no_stray(alice: User) -> None:
     session = Session(pk=new_id(), owner=alice, runtime="R")
     opening = str(session.pk)
