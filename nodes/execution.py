@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
 
-from django.db import connection
-
 from mlops.accounts.models import User
+from mlops.database import release_connection
 from nodes.background import HangUp, result, run_sync, start
 from nodes.compute_node import Input
 from nodes.holding import node_holding, own_session, touch, turn_at
@@ -62,8 +61,7 @@ def _await(call: "Future[bytes]", session: Session) -> None:
     """Return when the call has ended; it may take an hour, and the session is in use meanwhile."""
     try:
         while not call.done():
-            if not connection.in_atomic_block:
-                connection.close()  # a database has fewer connections than clients have patience
+            release_connection()
             wait([call], timeout=_LOOK_EVERY_SECONDS)
             touch(session)
     except BaseException:
