@@ -209,6 +209,8 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_SOFT_TIME_LIMIT = 3600  # seconds
 CELERY_TASK_TIME_LIMIT = 3660  # seconds
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# It speaks to RabbitMQ from the threads of tasks, while the worker's own thread does so too.
+CELERY_WORKER_ENABLE_PREFETCH_COUNT_REDUCTION = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_BEAT_SCHEDULER = "mlops.onebox.heartbeat:BeatScheduler"
