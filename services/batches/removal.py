@@ -21,7 +21,8 @@ _STORING_AT_MOST = timedelta(hours=1)
 
 def remove(batch: Batch) -> None:
     """Delete a batch that is gone with all that belongs to it."""
-    kinds: list[type[models.Model]] = [BatchResult, BatchFile, BatchInput, BatchChunk, BatchLease]
+    # What is run comes before what came of it: an item without a result would seem to be due.
+    kinds: list[type[models.Model]] = [BatchLease, BatchChunk, BatchInput, BatchResult, BatchFile]
     for kind in kinds:
         rows = kind._default_manager.filter(batch=batch)
         while some := list(rows.values_list("pk", flat=True)[:_ROWS_AT_ONCE]):
