@@ -68,18 +68,16 @@ def cluster(
         MLOPS_CLUSTER_KEY=compute_node.cluster_key,
         MLOPS_BROKER_URL=broker.url,
     )
+    cluster = Cluster(broker, web, web.sign_in())
     try:
         web.declare(compute_node.address)
-        with web.sign_in() as client:
-            cluster = Cluster(broker, web, client)
-            for name in WORKERS:
-                cluster.start_worker(name)
-            yield cluster
+        for name in WORKERS:
+            cluster.start_worker(name)
+        yield cluster
     finally:
-        for process in cluster.workers.values():
-            process.terminate()
-        for process in cluster.workers.values():
-            process.wait(60)
+        cluster.client.close()
+        for name in cluster.workers:
+            cluster.kill_worker(name)
         web.stop()
 
 
