@@ -18,8 +18,9 @@ from nodes.runtime.frames import FrameDecoder, encode_head
 
 R_SHELL = Path(__file__).parents[3] / "nodes/runtime/shells/r_shell.R"
 START_SECONDS = 60
-REPLY_SECONDS = 120
+REPLY_SECONDS = 60
 BODY_MAX_BYTES = 512 * 1024**2
+OUTPUTS_MAX_BYTES = 16 * 1024**2
 
 
 class RShellEndedError(Exception):
@@ -37,6 +38,17 @@ class Run:
     outputs: dict[str, Any]
     changed: list[str]
     files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What code in a session came to."""
+
+    success: bool
+    error: str
+    console: str
+    outputs: dict[str, Any]
+    changed: list[str]
 
 
 class RShell:
@@ -133,6 +145,38 @@ class RShell:
             files=values["outputFiles"],
         )
 
+    def execute(self, code: str, *outputs: str, **inputs: Any) -> "Execution":
+        """What comes of code in a session."""
+        self.console()
+        self.start(code, *outputs, **inputs)
+        return self.execution()
+
+    def start(self, code: str, *outputs: str, **inputs: Any) -> None:
+        """Sends code for a session and does not wait."""
+        request = {
+            "code": code,
+            "inputs": [{"name": name, "value": value} for name, value in inputs.items()],
+            "outputs": outputs,
+        }
+        self.send({"op": "execute", "maxBytes": OUTPUTS_MAX_BYTES}, json.dumps(request).encode())
+
+    def execution(self) -> "Execution":
+        """What came of the code that was sent."""
+        header, body = self._reply()
+        assert header["kind"] == "executed", header
+        result = json.loads(body)
+        return Execution(
+            success=header["success"],
+            error=header["errorMessage"],
+            console=self.console(),
+            outputs={member["name"]: member["value"] for member in result["outputParameters"]},
+            changed=result["changedFiles"],
+        )
+
+    def interrupt(self) -> None:
+        """What Ctrl-C in a terminal sends: to R and to what it has started."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
     def ask(self, op: str, **arguments: Any) -> dict[str, Any]:
         """The reply's header to a request without a body."""
         return self.call({"op": op, **arguments})[0]
@@ -167,7 +211,8 @@ class RShell:
     def wait_for_console(self, text: str) -> None:
         """Returns when the code has printed `text`."""
         while text.encode() not in self._console:
-            select.select([self._pipe], [], [], REPLY_SECONDS)
+            if not select.select([self._pipe], [], [], REPLY_SECONDS)[0]:
+                raise TimeoutError(f"the R shell did not print {text!r}: {self._console!r}")
             self._drain_console()
 
     def _reply(self) -> tuple[dict[str, Any], bytes]:

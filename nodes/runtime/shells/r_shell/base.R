@@ -18,6 +18,7 @@ keep_base <- function(directory) {
     variables = environment_variables(),
     locale = Sys.getlocale(),
     umask = Sys.umask(NA),
+    libraries = .libPaths(),
     search = search(),
     connections = all_connections(),
     directory = directory,
@@ -45,6 +46,7 @@ restore <- function(base) {
     restore_search(base$search)
     restore_variables(base$variables)
     Sys.umask(base$umask)
+    set_libraries(base$libraries)
     restore_directory(base$directory)
     scratch <- setdiff(scratch_files(base$directory$directory), base$scratch)
     unlink(scratch, recursive = TRUE, expand = FALSE)

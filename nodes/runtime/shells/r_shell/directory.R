@@ -1,9 +1,9 @@
 # The working directory: what a run changed in it, and its way back to what it was before.
 
-# Copies what a bundle holds into the working directory, all but its `workspace`; returns what is
-# there then.
-place_files <- function(files, workspace) {
-  names <- setdiff(list.files(files, all.files = TRUE, no.. = TRUE), workspace)
+# Copies what a bundle holds into the working directory, all but the entries `except`; returns what
+# is there then.
+place_files <- function(files, except) {
+  names <- setdiff(list.files(files, all.files = TRUE, no.. = TRUE), except)
   if (!all(file.copy(file.path(files, names), getwd(), recursive = TRUE))) {
     stop("the files of the bundle cannot be copied into the working directory")
   }
@@ -29,8 +29,8 @@ keep_directory <- function(placed, files, store) {
 }
 
 # Names of the files that were created or modified since `base` was kept.
-changed_files <- function(base) {
-  now <- read_directory(base$directory)
+changed_files <- function(base, except = NULL) {
+  now <- read_directory(base$directory, except)
   now$path[now$kind != "folder" & !(now$key %in% base$key)]
 }
 
@@ -49,10 +49,10 @@ restore_directory <- function(base) {
   if (!identical(read_directory(base$directory)$key, base$key)) stop("files cannot be put back")
 }
 
-# All entries below `directory`, folders before what they hold; links are not followed. The key
-# of an entry changes when the entry does.
-read_directory <- function(directory) {
-  full <- level <- list_folders(directory)
+# All entries below `directory` but for those at its top named `except`, folders before what they
+# hold; links are not followed. The key of an entry changes when the entry does.
+read_directory <- function(directory, except = NULL) {
+  full <- level <- setdiff(list_folders(directory), file.path(directory, except))
   while (length(level)) {
     level <- list_folders(level[dir.exists(level) & !nzchar(Sys.readlink(level))])
     full <- c(full, level)
@@ -60,12 +60,19 @@ read_directory <- function(directory) {
   if (!length(full)) {
     return(list(path = character(), full = character(), kind = character(), key = character()))
   }
-  path <- substring(full, nchar(directory) + 2L)
+  path <- substring(readable(full), nchar(directory) + 2L)
   info <- file.info(full, extra_cols = FALSE)
   kind <- ifelse(nzchar(Sys.readlink(full)), "link", ifelse(info$isdir, "folder", "file"))
   state <- sprintf("%.0f %.17g %o", info$size, info$mtime, as.integer(info$mode))
   state <- ifelse(kind == "file", state, Sys.readlink(full))
   list(path = path, full = full, kind = kind, key = paste(path, kind, state), time = info$mtime)
+}
+
+# File names as text, their bytes that are none in angle brackets.
+readable <- function(names) {
+  broken <- !validUTF8(names)
+  if (any(broken)) names[broken] <- iconv(names[broken], "UTF-8", "UTF-8", sub = "byte")
+  names
 }
 
 list_folders <- function(folders) {

@@ -1,18 +1,22 @@
 # Frames: u32 header length, u64 body length (both big-endian), header (JSON), body (bytes).
 
-COPIED_BYTES <- 1048576  # bodies up to here go out in one write with their header
+COPIED_BYTES <- 1048576  # bodies up to here are joined with their header
+READ_BYTES <- 1048576
+WRITE_BYTES <- 16384  # what a socket that can be written to takes at once
 
 # The socket to the node, after the secret on the second line of standard input was sent through it.
+#
+# Reads and writes do not wait: `await` does, which an interrupt can end without a byte being lost.
 connect <- function() {
   input <- file("stdin", "rb")
   on.exit(close(input))
   port <- as.integer(rawToChar(read_line(input)))
   secret <- read_line(input)
   socket <- socketConnection(
-    "127.0.0.1", port, blocking = TRUE, open = "r+b", options = "no-delay",
-    timeout = .Machine$integer.max  # between two requests hours may pass
+    "127.0.0.1", port, blocking = TRUE, open = "r+b", options = "no-delay"
   )
-  writeBin(c(secret, as.raw(10L)), socket)
+  socketTimeout(socket, 0L)
+  write_bytes(socket, c(secret, as.raw(10L)))
   secret[] <- as.raw(0L)
   socket
 }
@@ -27,36 +31,63 @@ read_line <- function(connection) {
 
 # The next request as list(header, body), NULL when the node has hung up.
 #
-# An interrupt that comes while the shell waits has nothing to stop, so it is dropped. One in the
-# middle of a request would lose its place in the stream: R then ends, and the node replaces it.
+# The node interrupts nothing before it has sent a request, so an interrupt that comes before the
+# request's first byte was meant for the request before and is dropped.
 receive <- function(socket) {
-  prefix <- NULL
-  while (is.null(prefix)) {
-    prefix <- tryCatch(readBin(socket, "raw", 12L), interrupt = function(e) NULL)
-  }
-  if (length(prefix) < 12L) return(NULL)
+  await(socket)
+  prefix <- read_bytes(socket, 12L)
+  if (is.null(prefix)) return(NULL)
   header <- read_bytes(socket, bytes_to_number(prefix[1:4]))
   body <- read_bytes(socket, bytes_to_number(prefix[5:12]))
   if (is.null(header) || is.null(body)) return(NULL)
   list(header = jsonlite::parse_json(utf8(header)), body = body)
 }
 
-# Sends the JSON text `header`, then `body`; one write unless the body is large.
+# Sends the JSON text `header`, then `body`.
 send <- function(socket, header, body = NULL) {
   text <- charToRaw(header)
   head <- c(number_to_bytes(length(text), 4L), number_to_bytes(length(body), 8L), text)
   if (length(body) <= COPIED_BYTES) {
-    writeBin(c(head, body), socket)
+    write_bytes(socket, c(head, body))
   } else {
-    writeBin(head, socket)
-    writeBin(body, socket)
+    write_bytes(socket, head)
+    write_bytes(socket, body)
   }
 }
 
 # Exactly `n` bytes, NULL when the stream ends before. Less than 2^31, as for all strings of R.
 read_bytes <- function(socket, n) {
-  bytes <- readBin(socket, "raw", n)
-  if (length(bytes) == n) bytes
+  bytes <- readBin(socket, "raw", min(n, READ_BYTES))
+  if (length(bytes) == n) return(bytes)
+  parts <- list(bytes)
+  missing <- n - length(bytes)
+  while (missing > 0) {
+    await(socket)
+    bytes <- readBin(socket, "raw", min(missing, READ_BYTES))
+    if (!length(bytes)) return(NULL)
+    parts[[length(parts) + 1L]] <- bytes
+    missing <- missing - length(bytes)
+  }
+  unlist(parts)
+}
+
+write_bytes <- function(socket, bytes) {
+  if (length(bytes) > WRITE_BYTES) {
+    for (start in seq(1, length(bytes), WRITE_BYTES)) {
+      write_bytes(socket, bytes[start:min(start + WRITE_BYTES - 1, length(bytes))])
+    }
+    return(invisible())
+  }
+  if (!socketSelect(list(socket), TRUE, 0)) await(socket, write = TRUE)
+  writeBin(bytes, socket)
+}
+
+# Returns when the socket can be read from or written to; interrupts meanwhile are dropped.
+await <- function(socket, write = FALSE) {
+  ready <- FALSE
+  while (!ready) {
+    ready <- tryCatch(socketSelect(list(socket), write), interrupt = function(e) FALSE)
+  }
 }
 
 # Lengths are doubles here: R's integers end at 2^31.

@@ -31,6 +31,27 @@ read_input <- function(value, type, name) {
   )
 }
 
+# A value without a declared type: an array of equally long flat arrays is a matrix, an object of
+# such a data.frame.
+infer_input <- function(value) {
+  if (is.null(value)) return(NA)
+  if (!is.list(value)) return(value)
+  nested <- vapply(value, is.list, NA)
+  flat <- vapply(value, is_flat_array, NA)
+  regular <- length(value) > 0L && all(flat) && length(unique(lengths(value))) == 1L
+  if (!is.null(names(value))) {
+    if (regular) read_frame(value, "") else lapply(value, infer_input)
+  } else if (regular) {
+    read_matrix(value, "")
+  } else {
+    if (any(nested)) lapply(value, infer_input) else read_vector(value)
+  }
+}
+
+is_flat_array <- function(value) {
+  is.list(value) && is.null(names(value)) && !any(vapply(value, is.list, NA))
+}
+
 read_scalar <- function(value, name, fits, convert, missing) {
   if (is.null(value)) return(missing)
   if (!fits(value)) invalid_input(sprintf("the input '%s' has the wrong kind of value", name), name)

@@ -6,9 +6,12 @@ main <- function() {
   leave <- quit
   mask_functions(socket)
   create_last_warning()
-  options(device = plot_device(), error = quote(invisible()))
+  options(
+    device = plot_device(), error = quote(invisible()), pager = print_files, repos = REPOSITORY
+  )
   warm_up()
-  shell <- new.env(parent = emptyenv())  # after load: the bundle's manifest, program and base
+  # After load: the bundle's manifest, program and base. In a session: its directory and plots.
+  shell <- new.env(parent = emptyenv())
   suspendInterrupts({
     send(socket, json_value(list(event = "ready", version = getRversion())))
     while (!is.null(request <- receive(socket))) {
@@ -34,21 +37,29 @@ answer <- function(shell, header, body) {
       ping = reply(),
       load = load_bundle(shell, header$bundle),
       score = score(shell, body),
-      list_objects = reply(objects = list_objects()),
-      put_object = {
-        put_object(header$name, header$path)
-        reply()
-      },
-      get_object = if_object(header$name, get_object(header$name, header$path)),
-      delete_object = if_object(header$name, rm(list = header$name, envir = globalenv())),
-      save_workspace = reply(objects = save_workspace(header$path)),
-      load_workspace = {
-        load_workspace(header$path)
-        reply()
-      },
-      stop("the R shell has no operation '", header$op, "'")
+      answer_session(open_session(shell), header, body)
     ),
     error = function(e) refusal(conditionMessage(e))
+  )
+}
+
+# The reply to a request that only sessions get.
+answer_session <- function(shell, header, body) {
+  switch(header$op,
+    execute = execute(shell, body, header$maxBytes),
+    list_objects = reply(objects = list_objects()),
+    put_object = {
+      put_object(header$name, header$path)
+      reply()
+    },
+    get_object = if_object(header$name, get_object(header$name, header$path)),
+    delete_object = if_object(header$name, rm(list = header$name, envir = globalenv())),
+    save_workspace = reply(objects = save_workspace(header$path)),
+    load_workspace = {
+      load_session_workspace(shell, header$path)
+      reply()
+    },
+    stop("the R shell has no operation '", header$op, "'")
   )
 }
 

@@ -1,6 +1,14 @@
 # Functions that mean something else in a shell of a compute node (wire-api section 15).
 
-PLOT_PIXELS <- 400L
+# What ends R or waits for a person: debugging, choices, browsers, editors.
+REFUSED <- list(
+  base = c("q", "quit", "browser", "file.choose"),
+  utils = c(
+    "help", "help.start", "help.request", "bug.report", "browseURL",
+    "edit", "edit.default", "file.edit"
+  )
+)
+REPOSITORY <- c(CRAN = "https://cloud.r-project.org")
 
 mask_functions <- function(socket) {
   refuse <- function(name) {
@@ -8,8 +16,9 @@ mask_functions <- function(socket) {
       stop(.(paste0(name, "() cannot be used in code that runs on a server")), call. = FALSE)
     }), baseenv())
   }
-  for (name in c("q", "quit", "browser")) replace_function("base", name, refuse(name))
-  replace_function("utils", "help", refuse("help"))
+  for (package in names(REFUSED)) {
+    for (name in REFUSED[[package]]) replace_function(package, name, refuse(name))
+  }
   # Hides the socket to the node, which closeAllConnections() would close with the others.
   replace_function("base", "getAllConnections", eval(bquote(function() {
     setdiff(.Internal(getAllConnections()), .(as.integer(socket)))
@@ -28,16 +37,18 @@ create_last_warning <- function() {
 
 replace_function <- function(package, name, value) {
   for (place in list(asNamespace(package), as.environment(paste0("package:", package)))) {
+    if (!exists(name, place, inherits = FALSE)) next  # not exported
     unlockBinding(name, place)
     assign(name, value, envir = place)
     lockBinding(name, place)
   }
 }
 
-# Plots drawn without a device go to Rplot001.png and on in the working directory.
-plot_device <- function() {
-  if (!capabilities("cairo")) return(function(...) grDevices::pdf("Rplots.pdf"))
-  eval(bquote(function(...) {
-    grDevices::png("Rplot%03d.png", .(PLOT_PIXELS), .(PLOT_PIXELS), type = "cairo")
-  }), baseenv())
+# Prints files instead of showing them page by page.
+print_files <- function(files, header, title, delete.file) {
+  for (i in seq_along(files)) {
+    if (nzchar(header[i])) cat(header[i], "\n\n", sep = "")
+    writeLines(readLines(files[i], warn = FALSE))
+  }
+  if (delete.file) unlink(files)
 }

@@ -4,9 +4,14 @@
 # value becomes the JSON that is natural to it. Stops with the output's name and what it holds
 # when JSON cannot express that.
 json_output <- function(value, type, name) {
-  tryCatch(json_shaped(plain(value), type), error = function(e) {
+  json_for(json_shaped(plain(value), type), sprintf("%s (%s)", name, type))
+}
+
+# The JSON as it comes of its evaluation here; errors tell the output.
+json_for <- function(json, output) {
+  tryCatch(json, error = function(e) {
     stop(sprintf(
-      "Output %s (%s) cannot be represented in JSON: %s.", name, type, conditionMessage(e)
+      "Output %s cannot be represented in JSON: %s.", output, conditionMessage(e)
     ), call. = FALSE)
   })
 }

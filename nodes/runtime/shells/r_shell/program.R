@@ -25,25 +25,32 @@ parse_program <- function(text, label) {
 #
 # Prints visible values, warnings and the error as the prompt does. Other ways to the prompt (the
 # restart "abort", stop() with a condition that is no error) end here as well, because the restart
-# is ours and options(error=) is set.
-run_program <- function(program) {
+# is ours and options(error=) is set. `between` is called before the statements, and after each with
+# its value; `show` makes what is printed of the failure.
+run_program <- function(program, between = function(value) NULL, show = identity) {
   calls <- NULL
   pending <- new_warnings()
   failure <- withRestarts(
     tryCatch(
       withCallingHandlers(
-        allowInterrupts(for (statement in program) run_statement(statement, pending)),
+        allowInterrupts({
+          between()
+          for (statement in program) {
+            value <- run_statement(statement, pending)
+            between(value)
+          }
+        }),
         warning = function(w) keep_warning(w, pending),
         error = function(e) calls <<- sys.calls()
       ),
       # Out of stack, R skips the handler that notes the calls; the statement is known even then.
       error = function(e) error_text(e, if (is.null(calls)) list(statement) else calls),
-      interrupt = function(e) "interrupted"
+      interrupt = function(e) structure("interrupted", cancelled = TRUE)
     ),
     abort = function() "the code jumped to the top level"
   )
   if (!is.null(failure)) {
-    cat(failure, "\n", sep = "", file = stderr())
+    cat(show(failure), "\n", sep = "", file = stderr())
     print_warnings(pending, "In addition: ")
   }
   failure
@@ -51,10 +58,20 @@ run_program <- function(program) {
 
 run_statement <- function(statement, pending) {
   result <- withVisible(eval(statement, globalenv()))
-  if (result$visible) {
-    if (isS4(result$value)) methods::show(result$value) else print(result$value)
-  }
+  if (result$visible) print_value(result$value)
   print_warnings(pending)
+  result$value
+}
+
+# A method for print() that the code made for a basic type is, as at the prompt, not asked.
+print_value <- function(value) {
+  if (isS4(value)) {
+    methods::show(value)
+  } else if (is.object(value) || is.function(value)) {
+    print(value)
+  } else {
+    print.default(value)
+  }
 }
 
 new_warnings <- function() list2env(list(count = 0L, calls = list()), parent = emptyenv())
@@ -88,13 +105,16 @@ print_warnings <- function(pending, intro = "") {
   pending$calls <- list()
 }
 
-# "Error in f(x) : message", then the lines of the user's code that led there, outermost first.
+# "Error in f(x) : message", then the lines of the user's code that led there, outermost first. The
+# attribute `headline` is the first part alone.
 error_text <- function(error, calls) {
   call <- conditionCall(error)
   if (is_statement(call)) call <- NULL
   head <- headline("Error in ", call, conditionMessage(error))
   if (is.null(call)) head <- paste("Error:", head)
-  substr(paste(c(head, code_lines(calls)), collapse = "\n"), 1L, MESSAGE_CHARACTERS)
+  text <- c(paste(c(head, code_lines(calls)), collapse = "\n"), head)
+  text <- substr(text, 1L, MESSAGE_CHARACTERS)
+  structure(text[1L], headline = text[2L])
 }
 
 # "In f(x) : message" as R breaks it into lines, or the message alone when there is no call.

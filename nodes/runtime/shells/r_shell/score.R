@@ -12,7 +12,8 @@ load_bundle <- function(shell, bundle) {
   init <- parse_program(c(shell$manifest$initCode, "")[1L], "<initCode>")
 
   files <- file.path(bundle, "files")
-  placed <- place_files(files, WORKSPACE)
+  placed <- place_files(files, c(WORKSPACE, LIBRARY))
+  use_library(file.path(files, LIBRARY))
   workspace <- file.path(files, WORKSPACE)
   if (file.exists(workspace)) load_workspace(workspace)
   failure <- run_program(init)
