@@ -194,13 +194,13 @@ def test_callers_in_line_are_served_by_the_same_shells(node: RunningNode) -> Non
         ("quit(status = 3)", "quit() cannot be used"),
         ("y <- function() 1", "Output y (numeric) cannot be represented in JSON"),
         ("tools::pskill(Sys.getpid(), 9)", "SIGKILL"),
-        ("x <- list()\nrepeat x[[length(x) + 1]] <- runif(1e6)", "memory|allocate"),
+        ("x <- numeric(1e9)", "cannot allocate vector of size"),
         ("f <- function() f()\nf()", "too close to the limit"),
         ("repeat {}", "stopped after 5 seconds"),
     ],
 )
 def test_bad_code_fails_its_own_call_clearly(node: RunningNode, code: str, text: str) -> None:
-    assert any(part in failure(node, code) for part in text.split("|"))
+    assert text in failure(node, code)
 
 
 def test_a_flood_of_console_is_cut_and_the_run_goes_on(node: RunningNode) -> None:
