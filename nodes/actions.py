@@ -1,26 +1,95 @@
-"""Changes to the list of declared compute nodes."""
+"""Changes to the list of declared compute nodes (wire-api section 7).
+
+All raise InvalidRequest, with nothing changed, when an entry is wrong or the whole list names too
+many addresses. Entries are compared in their normal spelling. What is no longer declared is not
+called any more; its sessions are lost.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from django.db import transaction
 
+from mlops.accounts.roles import require_role, role_for_nodes
+from mlops.database import exclusive
+from mlops.errors import InvalidRequest
 from nodes import uris
 from nodes.models import NodeEntry
 from nodes.registry import registry
 
+if TYPE_CHECKING:
+    from mlops.accounts.models import User
+
+_AT_ONCE = 500  # stays below SQLite's bound on query parameters
+
 
 def declare_node(*, uri: str, is_local: bool = False) -> NodeEntry:
-    """The entry for `uri`, added unless it was there already.
+    """The entry for `uri`, added unless it was there already; for the program itself.
 
     A local one is the node that runs beside this web node: it takes the place of the former local
-    entry, whose port may have changed. Raises InvalidRequest when the text is wrong or the whole
-    list names too many addresses.
+    entry, whose port may have changed.
     """
-    spelling = str(uris.parse(uri))
-    with transaction.atomic():
+    (spelling,) = uris.normalise_list([uri])
+    with _changing():
         if is_local:
             NodeEntry.objects.filter(is_local=True).exclude(uri=spelling).delete()
-        uris.normalise_list([*NodeEntry.objects.values_list("uri", flat=True), spelling])
-        entry, _ = NodeEntry.objects.update_or_create(
-            uri=spelling, defaults={"is_local": True} if is_local else {}
-        )
-    registry.forget()
+        _add([spelling])
+        entry = NodeEntry.objects.get(uri=spelling)
+        if is_local and not entry.is_local:
+            entry.is_local = True
+            entry.save()
     return entry
+
+
+def add_nodes(*, user: "User", entries: Sequence[str]) -> None:
+    """Declare the entries too; those that are there already stay as they are."""
+    require_role(user, role_for_nodes())
+    added = uris.normalise_list(entries)
+    with _changing():
+        _add(added)
+
+
+def remove_nodes(*, user: "User", entries: Sequence[str]) -> None:
+    """Declare the entries no longer; raises InvalidRequest for one that is not in the list."""
+    require_role(user, role_for_nodes())
+    removed = uris.normalise_list(entries)
+    with _changing():
+        unknown = sorted(set(removed) - set(declared_entries()))
+        if unknown:
+            raise InvalidRequest(
+                f"Not in the list, so nothing was removed: {', '.join(unknown)}. Entries are"
+                " removed as they are listed; a part of a range cannot be.",
+                fields="entries",
+            )
+        for start in range(0, len(removed), _AT_ONCE):
+            NodeEntry.objects.filter(uri__in=removed[start : start + _AT_ONCE]).delete()
+
+
+def replace_nodes(*, user: "User", entries: Sequence[str]) -> None:
+    """Declare these entries, in this order, and no others."""
+    require_role(user, role_for_nodes())
+    declared = uris.normalise_list(entries)
+    with _changing():
+        local = set(NodeEntry.objects.filter(is_local=True).values_list("uri", flat=True))
+        NodeEntry.objects.all().delete()
+        NodeEntry.objects.bulk_create(NodeEntry(uri=uri, is_local=uri in local) for uri in declared)
+
+
+def declared_entries() -> list[str]:
+    """The entries as declared, ranges unexpanded, in the order in which they were added."""
+    return list(NodeEntry.objects.order_by("pk").values_list("uri", flat=True))
+
+
+@contextmanager
+def _changing() -> Iterator[None]:
+    """One change of the list at a time; calls of this process go by the new list at once."""
+    with exclusive("compute-nodes"), transaction.atomic():
+        yield
+    registry.forget()
+
+
+def _add(spellings: Sequence[str]) -> None:
+    known = dict.fromkeys(declared_entries())
+    uris.normalise_list([*known, *spellings])  # the bound is on the whole list
+    NodeEntry.objects.bulk_create(NodeEntry(uri=uri) for uri in spellings if uri not in known)

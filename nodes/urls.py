@@ -3,6 +3,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
+from nodes.api.compute_nodes import ComputeNodes
 from nodes.api.execution import (
     SessionCancel,
     SessionConsoleOutput,
@@ -66,6 +67,8 @@ urlpatterns = [
         SessionLoadSnapshot.as_view(),
         name="session-loadsnapshot",
     ),
+    # /computenodes
+    path("computenodes", ComputeNodes.as_view(), name="compute-nodes"),
     # /snapshots
     path("snapshots", Snapshots.as_view(), name="snapshots"),
     path("snapshots/<str:snapshot_id>", SnapshotById.as_view(), name="snapshot"),

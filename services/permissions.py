@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from mlops.accounts.roles import NO_ROLE, Role, role_of
+from mlops.accounts.roles import Role
+from mlops.accounts.roles import require as require
+from mlops.accounts.roles import require_role as require_role
 from mlops.errors import Forbidden
 
 if TYPE_CHECKING:
@@ -19,20 +21,6 @@ def may_write(version: "Version", *, username: str, role: Role | None) -> bool:
     if role == Role.CONTRIBUTOR:
         return version.published_by == username
     return role == Role.OWNER
-
-
-def require(role: Role | None, needed: Role) -> Role:
-    """The role; raises Forbidden unless it is `needed` or better."""
-    if role is None:
-        raise Forbidden(NO_ROLE)
-    if role < needed:
-        raise Forbidden(f"This needs the {needed.name.title()} role.")
-    return role
-
-
-def require_role(user: "User", needed: Role) -> Role:
-    """The user's role; raises Forbidden unless it is `needed` or better."""
-    return require(role_of(user), needed)
 
 
 def require_write(version: "Version", *, user: "User", role: Role) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from mlops.accounts.roles import NO_ROLE, Role, role_of
+from mlops.accounts.roles import NO_ROLE, Role, role_for_nodes, role_of
 
 if TYPE_CHECKING:  # it imports this module, by way of the default permission classes
     from rest_framework.views import APIView
@@ -44,3 +44,12 @@ class IsOwner(_AtLeast):
     """Owner."""
 
     role = Role.OWNER
+
+
+class MayChangeNodes(_AtLeast):
+    """Owner, or Contributor where there are no groups of Owners."""
+
+    @property
+    def role(self) -> Role:  # type: ignore[override]
+        """The role now, as settings are read at each call."""
+        return role_for_nodes()

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
+from mlops.errors import Forbidden
+
 if TYPE_CHECKING:
     from mlops.accounts.models import User
 
@@ -42,3 +44,25 @@ def implicit_role(declared: set[Role]) -> Role | None:
     if Role.CONTRIBUTOR in declared:
         return Role.READER
     return Role.CONTRIBUTOR
+
+
+def require(role: Role | None, needed: Role) -> Role:
+    """The role; raises Forbidden unless it is `needed` or better."""
+    if role is None:
+        raise Forbidden(NO_ROLE)
+    if role < needed:
+        raise Forbidden(f"This needs the {needed.name.title()} role.")
+    return role
+
+
+def require_role(user: "User", needed: Role) -> Role:
+    """The user's role; raises Forbidden unless it is `needed` or better."""
+    return require(role_of(user), needed)
+
+
+def role_for_nodes() -> Role:
+    """The role that may change the list of compute nodes (wire-api section 7).
+
+    Owner; where no group makes anybody an Owner, Contributors may.
+    """
+    return Role.OWNER if settings.ROLE_GROUPS["Owner"] else Role.CONTRIBUTOR
