@@ -14,6 +14,7 @@ from nodes.api.files import SessionFile, SessionFiles
 from nodes.api.hanging_up import noticing_hang_up
 from nodes.api.sessions import SessionById, SessionForce, Sessions
 from nodes.api.snapshots import SessionLoadSnapshot, SessionSnapshot, SnapshotById, Snapshots
+from nodes.api.status import StatusView
 from nodes.api.workspace import Workspace, WorkspaceObject
 
 
@@ -67,6 +68,8 @@ urlpatterns = [
         SessionLoadSnapshot.as_view(),
         name="session-loadsnapshot",
     ),
+    # /status
+    path("status", StatusView.as_view(), name="status"),
     # /computenodes
     path("computenodes", ComputeNodes.as_view(), name="compute-nodes"),
     # /snapshots

@@ -131,6 +131,26 @@ def test_a_session_opened_on_one_is_used_and_closed_on_the_other(
     assert left.get(f"{address}/workspace").status_code == 404
 
 
+def test_a_compute_node_removed_on_one_is_called_by_neither(
+    left: httpx.Client, right: httpx.Client
+) -> None:
+    assert left.post("/services/moved/v1", json=SERVICE).status_code == 201
+    entries = {"entries": right.get("/computenodes").json()["computeNodes"]}
+    assert answer_of(right, "/api/moved/v1") == 1
+    assert left.request("DELETE", "/computenodes", json=entries).status_code == 200
+    wait_until(lambda: answer_of(right, "/api/moved/v1") == 503)
+    assert right.put("/computenodes", json=entries).status_code == 200
+    wait_until(lambda: answer_of(left, "/api/moved/v1") == 1)
+
+
+def test_both_report_the_same_status(left: httpx.Client, right: httpx.Client) -> None:
+    def components(client: httpx.Client) -> object:
+        return client.get("/status").json()["components"]
+
+    wait_until(lambda: components(left) == components(right))  # once shells have come and gone
+    assert left.get("/status").json()["statusCode"] == "pass"
+
+
 def test_one_goes_on_when_the_other_is_killed(
     web_nodes: list[WebNode], left: httpx.Client, right: httpx.Client
 ) -> None:

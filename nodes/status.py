@@ -1,0 +1,128 @@
+"""The state of the whole as this web node sees it (wire-api section 6).
+
+Everything is asked at once and anew. Nothing in the report depends on the web node but its log
+path, so that the reports of several can be compared.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+
+from mlops.errors import MlopsError
+from nodes import uris
+from nodes.background import run_sync
+from nodes.compute_node import ComputeNode
+from nodes.models import NodeHealth
+from nodes.registry import declared_uris
+
+StatusCode = Literal["pass", "warn", "fail"]
+
+_SECONDS = 3
+_AT_ONCE = 128
+# Members of ranges of which nobody has heard are asked as well when they are no more than this;
+# in larger ranges the prober finds them.
+_UNKNOWN_AT_MOST = 256
+
+_SEVERITY: Sequence[StatusCode] = ["pass", "warn", "fail"]
+_FIGURES = ("maxPoolSize", "activeShellCount", "currentPoolSize")
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of one part, and of the parts that it has, if it can have any."""
+
+    code: StatusCode
+    details: Mapping[str, Any] = field(default_factory=dict)
+    components: "Mapping[str, Status] | None" = None
+
+
+def report() -> Status:
+    """The state of web node, compute nodes, sign-in and database; raises DatabaseError."""
+    components = {
+        "backends": _backends(),
+        "authentication": Status("pass", components={"localAdmin": Status("pass")}),
+        "database": _database(),
+    }
+    return Status(_worst(components), {"logPath": str(settings.LOG_DIR)}, components)
+
+
+def _worst(components: Mapping[str, Status]) -> StatusCode:
+    return max((each.code for each in components.values()), key=_SEVERITY.index)
+
+
+def _database() -> Status:
+    is_sqlite = connection.vendor == "sqlite"
+    details = {
+        "type": connection.vendor,
+        "name": "main" if is_sqlite else connection.settings_dict["NAME"],
+    }
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return Status("fail", {**details, "state": "Closed"})
+    return Status("pass", {**details, "state": "Open"})
+
+
+def _backends() -> Status:
+    """All compute nodes down is a failure, some of them a warning.
+
+    Members of ranges that do not answer are normal, and left out unless nobody answers at all.
+    """
+    entries = declared_uris()
+    single = dict.fromkeys(str(uri) for uri in entries if not uri.is_range)
+    members = _members([uri for uri in entries if uri.is_range])
+    answers = run_sync(_ask(list({**single, **members})))
+    found = {
+        address: answer or Status("fail")
+        for address, answer in answers.items()
+        if answer is not None or address in single
+    }
+    n_passing = sum(each.code == "pass" for each in found.values())
+    if n_passing == 0:
+        # What should be there is shown, ranges as they were declared.
+        return Status("fail", components={str(uri): Status("fail") for uri in entries})
+    return Status("pass" if n_passing == len(found) else "warn", components=found)
+
+
+def _members(ranges: Sequence[uris.NodeUri]) -> dict[str, None]:
+    """The members of ranges worth asking, in order."""
+    everybody = dict.fromkeys(address for uri in ranges for address in uri.expand())
+    if len(everybody) <= _UNKNOWN_AT_MOST:
+        return everybody
+    answered = NodeHealth.objects.exclude(last_seen_at=None)
+    heard_of = set(answered.values_list("address", flat=True))
+    return {address: None for address in everybody if address in heard_of}
+
+
+async def _ask(addresses: Sequence[str]) -> dict[str, Status | None]:
+    """The state of each node; None where nobody answers as a node of ours does."""
+    free = asyncio.Semaphore(_AT_ONCE)
+
+    async def ask(address: str) -> Status | None:
+        async with free:
+            try:
+                return _node(await ComputeNode(address).health(seconds=_SECONDS))
+            except MlopsError:
+                return None
+
+    states = await asyncio.gather(*map(ask, addresses))
+    return dict(zip(addresses, states, strict=True))
+
+
+def _node(answer: Mapping[str, Any]) -> Status:
+    details: dict[str, Any] = {}
+    for name, prefix in (("R", "r"), ("Python", "python")):
+        runtime = answer["runtimes"].get(name, {})
+        if not isinstance(runtime, dict) or not runtime.get("available"):
+            continue  # not installed
+        for figure in _FIGURES:
+            details[f"{prefix}{figure[0].upper()}{figure[1:]}"] = runtime.get(figure, 0)
+        details[f"{prefix}CanOpenShell"] = str(bool(runtime.get("canOpenShell")))
+    details["apiVersion"] = str(answer.get("apiVersion", ""))
+    details["logPath"] = str(answer.get("logPath", ""))
+    return Status("pass", details)
