@@ -20,7 +20,7 @@ R_SHELL = Path(__file__).parents[3] / "nodes/runtime/shells/r_shell.R"
 START_SECONDS = 60
 REPLY_SECONDS = 60
 BODY_MAX_BYTES = 512 * 1024**2
-OUTPUTS_MAX_BYTES = 16 * 1024**2
+OUTPUTS_MAX_BYTES = 4 * 1024**2
 
 
 class RShellEndedError(Exception):

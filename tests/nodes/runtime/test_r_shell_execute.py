@@ -163,11 +163,6 @@ def test_text_that_r_cannot_hold_is_refused(session: RShell) -> None:
     assert "U+0000" in run.error
 
 
-def test_a_large_body_goes_in_and_comes_back(session: RShell) -> None:
-    text = "0123456789" * 2**20
-    assert session.execute("y <- paste0(x, '!')", "y", x=text).outputs == {"y": text + "!"}
-
-
 def test_options_directory_and_open_files_last_as_at_the_prompt(session: RShell) -> None:
     session.execute("dir.create('sub'); setwd('sub'); options(warn = 2); out <- file('o.txt', 'w')")
     run = session.execute("basename(getwd())\ncat('late', file = out); close(out)\nwarning('hard')")

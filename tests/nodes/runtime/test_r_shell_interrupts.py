@@ -83,8 +83,8 @@ def test_an_interrupt_between_two_calls_stops_neither(session: RShell) -> None:
 
 
 def test_interrupts_around_the_end_harm_no_call(session: RShell) -> None:
-    session.execute("big <- strrep('x', 5e6)")
-    for _ in range(20):
+    session.execute("big <- strrep('x', 3e6)")
+    for _ in range(10):
         session.start("cat('started\\n')", "big")
         session.wait_for_console("started\n")
         for _ in range(3):

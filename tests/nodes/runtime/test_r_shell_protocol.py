@@ -54,7 +54,7 @@ def test_it_ends_when_the_node_hangs_up_in_the_middle_of_a_frame(shell: RShell) 
 
 def test_bodies_of_many_megabytes_pass_both_ways(shell: RShell) -> None:
     shell.load("y <- x", inputs={"x": "character"}, outputs={"y": "character"})
-    text = "0123456789abcdef" * (40 * 1024**2 // 16)
+    text = "0123456789abcdef" * (10 * 1024**2 // 16)
     assert shell.score(x=text).outputs["y"] == text
 
 
