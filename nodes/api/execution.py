@@ -97,9 +97,9 @@ class ExecuteResponse(serializers.Serializer[Any]):
 
     success = serializers.BooleanField()
     errorMessage = serializers.CharField(allow_blank=True)  # noqa: N815 - the contract's spelling
+    outputParameters = OutputParameter(many=True)  # noqa: N815
     consoleOutput = serializers.CharField(allow_blank=True)  # noqa: N815
     changedFiles = serializers.ListField(child=serializers.CharField())  # noqa: N815
-    outputParameters = OutputParameter(many=True)  # noqa: N815
 
 
 class ConsoleOutputResponse(serializers.Serializer[Any]):

@@ -5,14 +5,15 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from . import results
 from .errors import InvalidRequest
 from .inputs import strict_json
 
 CANCELLED = "The execution was cancelled."  # as shells say it
 
 _INLINE_PARSE_BYTES = 64 * 1024
-_EMPTY_BODY = b'{"changedFiles":[],"outputParameters":[]}'
+_NOTHING = b'{"changedFiles":[],"outputParameters":[]}'
+# In compact JSON this stands nowhere else before the outputs: in a text the quote would be escaped.
+_OUTPUTS = b'],"outputParameters":'
 
 
 @dataclass(eq=False)
@@ -37,18 +38,25 @@ def answer(header: dict[str, Any], data: bytes, console: str) -> bytes:
     """The execute body of wire-api section 4 from the shell's reply."""
     if header.get("kind") != "executed":  # refused, which is not foreseen
         return failure(str(header.get("message") or "The interpreter refused the code."), console)
-    return results.result(
-        success=bool(header["success"]),
-        error_message=str(header["errorMessage"]),
-        console=console,
-        body=data,
-    )
+    return _body(bool(header["success"]), str(header["errorMessage"]), data, console)
 
 
 def failure(error_message: str, console: str) -> bytes:
     """The execute body of a run that did not come to its outputs."""
-    return results.result(
-        success=False, error_message=error_message, console=console, body=_EMPTY_BODY
+    return _body(False, error_message, _NOTHING, console)
+
+
+def _body(success: bool, error_message: str, data: bytes, console: str) -> bytes:
+    """The compact JSON in the order of the contract; the outputs, which may be large, unparsed."""
+    changed, found, outputs = data.partition(_OUTPUTS)
+    if not found:
+        raise ValueError("The shell's reply is not what shells reply.")
+    head = f'{{"success":{json.dumps(success)},"errorMessage":{json.dumps(error_message)}'
+    return b'%b,"outputParameters":%b,"consoleOutput":%b,%b]}' % (
+        head.encode(),
+        outputs[:-1],
+        json.dumps(console).encode(),
+        changed[1:],
     )
 
 

@@ -383,9 +383,9 @@ SESSIONS = [
         answer={
             "success": "boolean",
             "errorMessage": "string",
+            "outputParameters": [{"name": "string", "value": "any"}],
             "consoleOutput": "string",
             "changedFiles": ["string"],
-            "outputParameters": [{"name": "string", "value": "any"}],
         },
         errors=_HELD | {400, 413},
     ),

@@ -20,9 +20,9 @@ from tests.nodes.recorder import Recorder, recording
 RESULT = {
     "success": True,
     "errorMessage": "",
+    "outputParameters": [{"name": "x", "value": None}],
     "consoleOutput": "[1] 1\n",
     "changedFiles": ["a/b.txt"],
-    "outputParameters": [{"name": "x", "value": None}],
 }
 
 
@@ -48,8 +48,8 @@ def undocumented(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_answer_of_the_node_is_passed_on_as_it_is(client: APIClient, node: Recorder) -> None:
     node.answer = (
-        b'{"success":true,"errorMessage":"","consoleOutput":"","changedFiles":[],'
-        b'"outputParameters":[{"name":"x","value":1.10}]}'
+        b'{"success":true,"errorMessage":"","outputParameters":[{"name":"x","value":1.10}],'
+        b'"consoleOutput":"","changedFiles":[]}'
     )
     response = client.post(f"{node.path}/execute", {"code": "x <- 1\n"}, format="json")
     assert (response.status_code, response["Content-Type"]) == (200, "application/json")

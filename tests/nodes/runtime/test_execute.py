@@ -111,6 +111,18 @@ def test_an_output_that_cannot_be_given_is_left_out_and_named(shared: OpenSessio
     assert result["outputParameters"] == [{"name": "x", "value": 1}]
 
 
+def test_the_answer_has_its_members_in_the_order_of_the_contract(shared: OpenSession) -> None:
+    odd = '],"outputParameters":[1]}'
+    result = shared.execute(f"x = {odd!r}\nopen(x, 'w').close()\nprint(x)", outputs=["x"])
+    assert list(result.items()) == [
+        ("success", True),
+        ("errorMessage", ""),
+        ("outputParameters", [{"name": "x", "value": odd}]),
+        ("consoleOutput", f"{odd}\n"),
+        ("changedFiles", [odd]),
+    ]
+
+
 def test_an_error_shows_its_traceback_and_keeps_what_was_done_before_it(
     shared: OpenSession,
 ) -> None:
