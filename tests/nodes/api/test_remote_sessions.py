@@ -30,6 +30,8 @@ class Language:
     write: str  # out/data.txt
     plot: str
     hold: str  # prints "begun" and goes on until a file is there
+    tick: str  # counts and prints, for a minute
+    ticks: str  # prints how far it has come
     set_x: str
     get_x: str
 
@@ -42,6 +44,8 @@ PYTHON = Language(
     plot="import matplotlib.pyplot as plt\nfigure = plt.plot([1, 2, 3])",
     hold="import os, time\nprint('begun', flush=True)\n"
     "while not os.path.exists({!r}): time.sleep(0.05)",
+    tick="import time\nfor n in range(600):\n    print('tick', n)\n    time.sleep(0.1)",
+    ticks="print(n)",
     set_x="x = 'of the snapshot'",
     get_x="print(x)",
 )
@@ -52,6 +56,8 @@ R = Language(
     write="dir.create('out')\ncat('written', file = 'out/data.txt')",
     plot="plot(1:3)",
     hold="cat('begun\\n')\nwhile (!file.exists({!r})) Sys.sleep(0.05)",
+    tick="for (n in 0:599) {\n  cat('tick', n, '\\n')\n  Sys.sleep(0.1)\n}",
+    ticks="cat(n, '\\n')",
     set_x="x <- 'of the snapshot'",
     get_x="cat(x, '\\n')",
 )
@@ -153,22 +159,34 @@ def test_code_that_fails_keeps_what_it_did_and_the_session(
     ]
 
 
-def test_code_that_runs_is_watched_and_cancelled_and_the_session_used_again(
-    remote: Remote, language: Language, tmp_path: Path
+def test_code_that_prints_for_a_minute_is_watched_and_cancelled_and_the_session_used_again(
+    remote: Remote, language: Language
 ) -> None:
-    running = remote.begin(language.hold.format(str(tmp_path / "never")))
+    running = remote.threads.submit(remote.post, language.tick)
+    seen = [0]  # how many lines there were, each time that one looked
+
+    def has_grown() -> bool:
+        lines = remote.console().splitlines()
+        assert [line.split() for line in lines] == [["tick", str(n)] for n in range(len(lines))]
+        if len(lines) > seen[-1]:
+            seen.append(len(lines))
+        return len(seen) > 3 or running.done()
+
+    wait_until(has_grown)
+    assert not running.done(), running.result().text
     assert remote.get("files") == []
-    assert len(remote.get("history")) == 1
-    assert remote.path.rpartition("/")[2] in {
-        one["id"] for one in remote.client.get("/sessions").json()
-    }
+    assert remote.get("history") == [language.tick]
     answer = remote.client.post(f"{remote.path}/cancel")
     assert (answer.status_code, type(answer.json())) == (200, str)
+
     result = running.result(60).json()
     assert (result["success"], result["errorMessage"]) == (False, "The execution was cancelled.")
-    assert result["consoleOutput"].startswith("begun")
+    assert result["consoleOutput"].startswith("tick 0")
     assert remote.client.post(f"{remote.path}/cancel").status_code == 200  # idle: no effect
-    assert remote.execute(language.set_x)["success"]
+    again = remote.execute(language.ticks)
+    assert again["success"]
+    assert seen[-1] - 1 <= int(again["consoleOutput"]) < 599
+    assert remote.console() == again["consoleOutput"]
 
 
 def test_calls_wait_for_their_turn_in_order(
