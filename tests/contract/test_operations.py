@@ -13,6 +13,8 @@ from tests.contract.operations import ANYBODY, CORE, ERROR, OPERATIONS, Operatio
 
 # Beside the REST API: pages, and the document itself.
 BESIDE = {"/", "/console", "/openapi.json", "/docs"}
+# Operations of the table that are still to come.
+NOT_YET = {"/status", "/computenodes"}
 
 ROWS = [row for row in OPERATIONS if (row.method, nameless(row.path)) in operations()]
 
@@ -45,6 +47,11 @@ def test_the_table_has_the_43_core_operations() -> None:
 
 def test_nothing_is_served_that_the_table_lacks() -> None:
     assert set(routes()) <= {(row.method, nameless(row.path)) for row in OPERATIONS}
+
+
+def test_all_of_the_table_is_served_but_what_is_still_to_come() -> None:
+    table = {(row.method, nameless(row.path)) for row in OPERATIONS if row.path not in NOT_YET}
+    assert table <= set(routes())
 
 
 def test_nothing_is_documented_that_the_table_lacks() -> None:

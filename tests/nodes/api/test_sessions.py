@@ -1,7 +1,7 @@
 """/sessions (wire-api section 4) against a real compute node."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from rest_framework.test import APIClient
@@ -10,7 +10,11 @@ from mlops.accounts.models import User
 from mlops.blobs import storage
 from nodes.models import NodeEntry, Session, Snapshot
 from nodes.registry import registry
+from tests.contract.asking import OF_SESSIONS, ask
+from tests.contract.operations import Operation
+from tests.nodes.loopback import serving_in_thread
 from tests.nodes.runtime.running import RunningNode, free_port
+from tests.nodes.test_sessions import willing
 
 SignIn = Callable[[User], APIClient]
 
@@ -25,11 +29,25 @@ def bobs(bob: User, client_for: SignIn) -> APIClient:
     return client_for(bob)
 
 
+@pytest.fixture
+def willing_node(db: None) -> Iterator[None]:
+    """A node that says yes to everything and runs nothing."""
+    with serving_in_thread(willing) as server:
+        NodeEntry.objects.create(uri=f"{server.url}/")
+        yield
+
+
 def create_session(client: APIClient, **body: object) -> str:
     response = client.post("/sessions", {"runtimeType": "Python", **body}, format="json")
     assert response.status_code == 201, response.content
     session_id: str = response.json()["sessionId"]
     return session_id
+
+
+def route(row: Operation, session: str, **names: str) -> str:
+    """Where the row has something of the session."""
+    names = {"fileName": "x", "objectName": "x", "snapshotId": str(uuid.uuid4()), **names}
+    return session + row.path.removeprefix("/sessions/{id}").format_map(names)
 
 
 # POST /sessions
@@ -46,17 +64,16 @@ def test_a_session_is_created_with_a_dashed_lower_case_guid(
     assert alices.get(f"/sessions/{session_id}/workspace").json() == []
 
 
-@pytest.mark.r
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"name":null,"snapshotId":null}'])
 def test_without_a_runtime_the_session_speaks_r(
-    alices: APIClient, declared_node: RunningNode, body: bytes
+    alices: APIClient, willing_node: None, body: bytes
 ) -> None:
     response = alices.post("/sessions", body, content_type="application/json")
     assert response.status_code == 201
     assert Session.objects.get().runtime == "R"
 
 
-def test_property_names_match_in_any_case(alices: APIClient, declared_node: RunningNode) -> None:
+def test_property_names_match_in_any_case(alices: APIClient, willing_node: None) -> None:
     body = {"RuntimeType": "Python", "NAME": "mine", "unknown": 1}
     assert alices.post("/sessions", body, format="json").status_code == 201
     assert Session.objects.get().name == "mine"
@@ -76,7 +93,7 @@ def test_property_names_match_in_any_case(alices: APIClient, declared_node: Runn
     ],
 )
 def test_a_body_that_cannot_be_right_creates_nothing(
-    alices: APIClient, declared_node: RunningNode, body: bytes
+    alices: APIClient, willing_node: None, body: bytes
 ) -> None:
     response = alices.post("/sessions", body, content_type="application/json")
     assert response.status_code == 400
@@ -86,7 +103,7 @@ def test_a_body_that_cannot_be_right_creates_nothing(
 
 @pytest.mark.parametrize("snapshot_id", [str(uuid.uuid4()), "no-guid"])
 def test_an_unknown_snapshot_creates_nothing(
-    alices: APIClient, declared_node: RunningNode, snapshot_id: str
+    alices: APIClient, willing_node: None, snapshot_id: str
 ) -> None:
     body = {"runtimeType": "Python", "snapshotId": snapshot_id}
     assert alices.post("/sessions", body, format="json").status_code == 404
@@ -112,7 +129,7 @@ def test_with_a_node_that_is_down_creating_is_busy_and_leaves_nothing(alices: AP
 
 
 def test_only_own_sessions_are_listed_oldest_first(
-    alices: APIClient, bobs: APIClient, declared_node: RunningNode
+    alices: APIClient, bobs: APIClient, willing_node: None
 ) -> None:
     first = create_session(alices, name="one")
     create_session(bobs)
@@ -121,16 +138,6 @@ def test_only_own_sessions_are_listed_oldest_first(
         {"id": first, "name": "one", "owner": "alice", "runtimeType": "Python"},
         {"id": second, "name": "", "owner": "alice", "runtimeType": "Python"},
     ]
-
-
-def test_a_content_type_without_a_body_does_no_harm(
-    alices: APIClient, declared_node: RunningNode
-) -> None:
-    session_id = create_session(alices)
-    listed = alices.generic("GET", "/sessions", content_type="application/json")
-    assert listed.status_code == 200
-    closed = alices.generic("DELETE", f"/sessions/{session_id}", content_type="application/json")
-    assert closed.status_code == 200
 
 
 # DELETE /sessions/{id}, DELETE /sessions/{id}/force
@@ -149,56 +156,22 @@ def test_closing_frees_the_shell_and_answers_a_json_string(
     assert alices.delete(f"/sessions/{session_id}{suffix}").status_code == 404
 
 
-# Whose sessions they are.
-
-ROUTES = [
-    ("delete", ""),
-    ("delete", "/force"),
-    ("get", "/workspace"),
-    ("post", "/workspace/x"),
-    ("get", "/workspace/x"),
-    ("delete", "/workspace/x"),
-    ("post", "/snapshot"),
-    ("post", f"/loadsnapshot/{uuid.uuid4()}"),
-]
+# Whose sessions they are; see also tests/contract/test_isolation.py.
 
 
-@pytest.mark.parametrize(("method", "suffix"), ROUTES)
-def test_the_session_of_somebody_else_does_not_exist(
-    alice: User, admin: User, client_for: SignIn, method: str, suffix: str
-) -> None:
-    session = Session.objects.create(owner=alice, runtime="Python", node="http://node/")
-    response = getattr(client_for(admin), method)(f"/sessions/{session.pk}{suffix}")
-    assert response.status_code == 404
-    assert Session.objects.filter(pk=session.pk).exists()
+def test_what_is_no_guid_is_not_found(alices: APIClient) -> None:
+    for row in OF_SESSIONS:
+        response = ask(alices, row, route(row, "/sessions/no-guid"))
+        assert response.status_code == 404
+        assert response.json()["exceptionType"] == "NotFound"
 
 
-@pytest.mark.parametrize(("method", "suffix"), ROUTES)
-@pytest.mark.parametrize("session_id", [str(uuid.uuid4()), "no-guid"])
-def test_an_unknown_session_is_not_found(
-    alices: APIClient, session_id: str, method: str, suffix: str
-) -> None:
-    response = getattr(alices, method)(f"/sessions/{session_id}{suffix}")
-    assert response.status_code == 404
-    assert response.json()["exceptionType"] == "NotFound"
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize(("method", "suffix"), ROUTES)
-def test_strangers_are_refused_before_anything_is_looked_up(method: str, suffix: str) -> None:
-    response = getattr(APIClient(), method)(f"/sessions/no-guid{suffix}")
-    assert response.status_code == 401
-    assert response["WWW-Authenticate"] == "Bearer"
-
-
-def test_readers_have_sessions_too(
-    rita: User, client_for: SignIn, declared_node: RunningNode
-) -> None:
+def test_readers_have_sessions_too(rita: User, client_for: SignIn, willing_node: None) -> None:
     create_session(client_for(rita))
 
 
 def test_a_user_without_a_role_has_none(
-    declared_groups: None, client_for: SignIn, declared_node: RunningNode
+    declared_groups: None, client_for: SignIn, willing_node: None
 ) -> None:
     nobody = User.objects.create_user("nobody")
     assert client_for(nobody).post("/sessions", {}, format="json").status_code == 403
@@ -225,26 +198,23 @@ def lost(request: pytest.FixtureRequest, alice: User, declared_node: RunningNode
     return f"/sessions/{session.pk}"
 
 
-@pytest.mark.parametrize(
-    ("method", "suffix"), [route for route in ROUTES if "load" not in route[1]]
-)
-def test_a_lost_session_is_gone_on_every_route(
-    alices: APIClient, lost: str, method: str, suffix: str
-) -> None:
-    response = getattr(alices, method)(f"{lost}{suffix}")
-    assert response.status_code == 410
-    assert "lost" in response.json()["message"]
-
-
-def test_a_lost_session_takes_no_snapshot(alice: User, alices: APIClient, lost: str) -> None:
+def test_a_lost_session_is_gone_on_every_route(alice: User, alices: APIClient, lost: str) -> None:
     blob = storage.save([b"a zip"])
     snapshot = Snapshot.objects.create(owner=alice, runtime="Python", blob=blob)
-    assert alices.post(f"{lost}/loadsnapshot/{snapshot.pk}").status_code == 410
+    closing = ("closeSession", "closeSessionForce")
+    for row in OF_SESSIONS:
+        if row.operation_id not in closing:
+            response = ask(alices, row, route(row, lost, snapshotId=str(snapshot.pk)))
+            assert response.status_code == 410, str(row)
+            assert "lost" in response.json()["message"]
 
 
-def test_a_lost_session_stays_listed_until_it_is_closed(alices: APIClient, lost: str) -> None:
+@pytest.mark.parametrize("suffix", ["", "/force"])
+def test_a_lost_session_stays_listed_until_it_is_closed(
+    alices: APIClient, lost: str, suffix: str
+) -> None:
     assert len(alices.get("/sessions").json()) == 1
-    assert alices.delete(lost).status_code == 410
+    assert alices.delete(f"{lost}{suffix}").status_code == 410
     assert alices.get("/sessions").json() == []
     assert alices.delete(lost).status_code == 404
 

@@ -310,16 +310,6 @@ def calls(batch_id: Any, path: str = PATH) -> list[tuple[str, str, str]]:
     ]
 
 
-def test_somebody_elses_batch_is_404_and_stays(
-    batch: Batch, alice: User, client_for: ClientFor
-) -> None:
-    record(batch, 0, files={"a.txt": b"a"})
-    before = batch_rows()
-    for method, path, operation in calls(batch.pk):
-        error_of(client_for(alice).generic(method, path), 404, operation)
-    assert batch_rows() == before
-
-
 @pytest.mark.parametrize("unknown", [uuid.uuid4(), "not-an-id", "%00"])
 def test_an_unknown_batch_is_404(bobs: APIClient, unknown: Any) -> None:
     for method, path, operation in calls(unknown):
