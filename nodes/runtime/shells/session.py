@@ -16,6 +16,7 @@ from pathlib import Path
 from types import CodeType, TracebackType
 from typing import Any
 
+from . import interrupts
 from .changes import Changes
 from .interpreter import flush_streams
 from .interrupts import Interrupts
@@ -178,7 +179,10 @@ def _print_traceback(error: BaseException) -> None:
     while place and not is_code(place.tb_frame.f_code.co_filename):
         place = place.tb_next
     with contextlib.suppress(Exception):  # parts of the text are made by user code
-        traceback.print_exception(type(error), error, place)
+        told = traceback.TracebackException(type(error), error, place)
+        if told.stack and told.stack[-1].filename == interrupts.__file__:
+            del told.stack[-1]  # where the signal was turned into the error
+        told.print()
 
 
 def _mend_streams() -> None:

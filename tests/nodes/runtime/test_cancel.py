@@ -36,6 +36,7 @@ def test_a_session_that_prints_is_watched_live_cancelled_and_used_again(
     assert (result["success"], result["errorMessage"]) == (False, CANCELLED)
     assert result["consoleOutput"].startswith("0\n1\n2\n3\n")
     assert result["consoleOutput"].endswith("KeyboardInterrupt\n")
+    assert "interrupts.py" not in result["consoleOutput"]  # only lines of the user's
     assert shared.run("more = n + 1", outputs=["more"])["more"] > 3
 
 
