@@ -61,7 +61,7 @@ R = Language(
     set_x="x <- 'of the snapshot'",
     get_x="cat(x, '\\n')",
 )
-LANGUAGES = [pytest.param(PYTHON, id="Python")]
+LANGUAGES = [pytest.param(PYTHON, id="Python"), pytest.param(R, id="R", marks=pytest.mark.r)]
 
 
 class Remote:
