@@ -98,7 +98,13 @@ class WebNode:
 
 def start_web_node(data_dir: Path, **environment: str) -> WebNode:
     """A running web node on a database of its own."""
+    node = set_up_web_node(data_dir, **environment)
+    node.start()
+    return node
+
+
+def set_up_web_node(data_dir: Path, **environment: str) -> WebNode:
+    """A web node on a database of its own, not yet started."""
     node = WebNode(data_dir, free_port(), {**own_database(), **environment})
     node.run(_SET_UP)
-    node.start()
     return node
