@@ -65,7 +65,15 @@ def recorded_runs(folder: Path) -> list[tuple[int, str]]:
     return [(int(x), run) for x, run in lines]
 
 
-def test_ten_thousand_items_survive_two_deaths_of_the_worker_and_one_of_the_node(
+def has_completed(client: httpx.Client, batch: str, n_items: int) -> bool:
+    """Whether so many are completed; False while nobody answers."""
+    try:
+        return n_completed(client, batch) >= n_items
+    except httpx.TransportError:
+        return False
+
+
+def test_ten_thousand_items_survive_two_deaths_of_the_worker_and_one_of_each_node(
     one_box: OneBox, client: httpx.Client, tmp_path: Path
 ) -> None:
     tmp_path.chmod(0o777)
@@ -74,16 +82,18 @@ def test_ten_thousand_items_survive_two_deaths_of_the_worker_and_one_of_the_node
     path = publish(client, "recording", code, outputParameterDefinitions=outputs)
     batch = start(client, path, N_ITEMS, parallel_count=20)
 
-    for program in ("batch worker", "compute node", "batch worker"):
-        before = n_completed(client, batch)
-        wait_until(lambda: n_completed(client, batch) > before + 500)  # noqa: B023
+    deaths = {500: ["batch worker"], 1500: ["compute node", "web node"], 2500: ["batch worker"]}
+    for n_items, programs in deaths.items():
+        wait_until(lambda: has_completed(client, batch, n_items), every=0.2)  # noqa: B023
         assert status(client, batch)["state"] == "InProgress"
-        one_box.kill(program)
+        for program in programs:
+            one_box.kill(program)
 
-    wait_until(lambda: status(client, batch)["state"] == "Complete", 120)
+    wait_until(lambda: has_completed(client, batch, N_ITEMS), 240, every=0.5)
     answer = status(client, batch, results=True)
     results = answer["batchExecutionResults"]
-    assert (answer["completedItemCount"], answer["totalItemCount"]) == (N_ITEMS, N_ITEMS)
+    counts = (answer["completedItemCount"], answer["totalItemCount"])
+    assert (answer["state"], *counts) == ("Complete", N_ITEMS, N_ITEMS)
     assert [result["outputParameters"]["y"] for result in results if result["success"]] == [
         2 * x for x in range(N_ITEMS)
     ]
@@ -97,7 +107,7 @@ def test_ten_thousand_items_survive_two_deaths_of_the_worker_and_one_of_the_node
     client.delete(batch)
 
 
-def test_cancelling_stops_what_runs_and_what_would_run(
+def test_cancelling_stops_what_runs_and_what_would_run_and_a_failing_item_is_a_result_as_well(
     one_box: OneBox, client: httpx.Client, tmp_path: Path
 ) -> None:
     code = RECORDING.format(folder=str(tmp_path)) + "import time; time.sleep(600)\n"
@@ -108,40 +118,11 @@ def test_cancelling_stops_what_runs_and_what_would_run(
     assert client.get(batch).status_code == 404
 
     # The shells that ran the items are killed, and a later batch finds its way at once.
-    wait_until(lambda: len(running - set(one_box.shells("Python"))) >= 2)
-    second = start(client, publish(client, "quick", "y = x"), 5, parallel_count=2)
-    wait_until(lambda: status(client, second)["state"] == "Complete")
+    wait_until(lambda: len(running - set(one_box.shells("Python"))) >= 2, every=0.2)
+    second = start(client, publish(client, "failing", "y = 1 // (x % 2)"), 6, parallel_count=3)
+    wait_until(lambda: status(client, second)["state"] == "Complete", every=0.1)
+    results = status(client, second, results=True)["batchExecutionResults"]
+    assert [result["success"] for result in results] == [False, True] * 3
+    assert "ZeroDivisionError" in results[0]["errorMessage"]
     assert len(recorded_runs(tmp_path)) == 2
     client.delete(second)
-
-
-def test_a_failing_item_is_a_result_as_well(client: httpx.Client) -> None:
-    code = "y = 1 // (x % 2)"
-    batch = start(client, publish(client, "failing", code), 10, parallel_count=3)
-    wait_until(lambda: status(client, batch)["state"] == "Complete")
-    results = status(client, batch, results=True)["batchExecutionResults"]
-    assert [result["success"] for result in results] == [False, True] * 5
-    assert "ZeroDivisionError" in results[0]["errorMessage"]
-    client.delete(batch)
-
-
-def test_the_version_may_write_files_for_each_item(client: httpx.Client) -> None:
-    code = "open('out.bin', 'wb').write(bytes([x, 0, 255]))\ny = x"
-    path = publish(client, "files", code, outputFileNames=["out.bin", "never.txt"])
-    batch = start(client, path, 4, parallel_count=2)
-    wait_until(lambda: status(client, batch)["state"] == "Complete")
-    for x in range(4):
-        assert client.get(f"{batch}/{x}/files").json() == ["out.bin"]
-        assert client.get(f"{batch}/{x}/files/out.bin").content == bytes([x, 0, 255])
-    result = status(client, batch, results=True)["batchExecutionResults"][0]
-    assert (result["changedFiles"], result["outputFiles"]) == (["out.bin"], {})
-    client.delete(batch)
-
-
-def test_an_r_version_runs_in_batches(client: httpx.Client) -> None:
-    path = publish(client, "r-batch", "y <- x + 1L", runtimeType="R")
-    batch = start(client, path, 20, parallel_count=4)
-    wait_until(lambda: status(client, batch)["state"] == "Complete")
-    results = status(client, batch, results=True)["batchExecutionResults"]
-    assert [result["outputParameters"] for result in results] == [{"y": x + 1} for x in range(20)]
-    client.delete(batch)

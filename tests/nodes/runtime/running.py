@@ -197,12 +197,15 @@ def answers(node: RunningNode) -> bool:
         return False
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 60) -> None:
-    """Returns when the condition holds; fails the test when it never does."""
+def wait_until(condition: Callable[[], Any], seconds: float = 60, *, every: float = 0.02) -> None:
+    """Returns when the condition holds; fails the test when it never does.
+
+    Whoever asks a server that has work to do asks less often.
+    """
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "what the test waits for did not happen"
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 def free_port() -> int:
