@@ -52,12 +52,12 @@ def r_service(client: Any) -> Any:
     return client.get_service(name, version="v1")
 
 
-@pytest.fixture(params=["python", "r"])
+@pytest.fixture(scope="module", params=["python", "r"])
 def service(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(f"{request.param}_service")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def batch(service: Any) -> Iterator[Any]:
     """A complete batch of three items."""
     batch = service.batch([{"n": 3}, {"n": 0}, {"n": 5}], parallel_count=2).start()
