@@ -99,6 +99,18 @@ def test_what_is_published_patched_and_deleted_on_one_counts_on_the_other(
     wait_until(lambda: answer_of(right, called) == 404)
 
 
+def test_a_batch_started_on_one_is_listed_shown_and_cancelled_on_the_other(
+    left: httpx.Client, right: httpx.Client
+) -> None:
+    assert left.post("/services/batched/v1", json=SERVICE).status_code == 201
+    path = "/api/batched/v1/batch"
+    batch = left.post(path, json=[{}, {}]).json()["batchExecutionId"]
+    assert right.get(path).json() == [batch]
+    assert right.get(f"{path}/{batch}").json()["totalItemCount"] == 2
+    assert right.delete(f"{path}/{batch}").status_code == 200
+    assert left.get(f"{path}/{batch}").status_code == 404
+
+
 def test_a_token_is_good_on_both_until_it_is_revoked_on_one(web_nodes: list[WebNode]) -> None:
     one, other = web_nodes
     body = {"username": "admin", "password": PASSWORD}
