@@ -49,14 +49,17 @@ def test_with_its_owner_a_batch_goes(batch: Batch, alice: User, admin: User) -> 
     assert not any(batch_rows().values())
 
 
-def test_a_finished_batch_is_kept_for_the_time_of_the_setting(
+def test_a_finished_batch_is_kept_with_its_files_for_the_time_of_the_setting(
     batch: Batch, settings: Settings
 ) -> None:
     settings.BATCH_RETENTION_SECONDS = 100
     now = timezone.now()
     Batch.objects.update(finished_at=now)
+    before = batch_rows()
     assert removal.sweep(now=now + timedelta(seconds=99)) == 0
+    assert batch_rows() == before
     assert removal.sweep(now=now + timedelta(seconds=101)) == 1
+    assert not any(batch_rows().values())
 
 
 def test_a_batch_that_runs_is_kept_however_long(batch: Batch) -> None:
