@@ -76,6 +76,11 @@ class Node(ScriptedNode):
 
 
 @pytest.fixture(autouse=True)
+def frequent_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver_module, "LOOK_SECONDS", 0.1)
+
+
+@pytest.fixture(autouse=True)
 def version(alice: User) -> Version:
     return create_version(alice)
 
@@ -138,7 +143,7 @@ def test_a_busy_node_is_waited_for(alice: User) -> None:
         nonlocal n_refused
         n_refused += 1
         busy = refusal("503 Service Unavailable", "busy", "All shells are busy.")
-        return busy if n_refused < 12 else None
+        return busy if n_refused < 7 else None
 
     async def main() -> None:
         async with declared(Node(busy_at_first)):
