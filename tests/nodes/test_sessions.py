@@ -14,23 +14,28 @@ from mlops.errors import Busy, LimitReached, NodeFailure
 from nodes.models import NodeEntry, Session
 from nodes.sessions import open_session
 from tests.nodes.loopback import Peer, serving_in_thread
-from tests.nodes.runtime.running import RunningNode, free_port
+from tests.nodes.runtime.running import free_port
 
 
-def test_a_session_goes_to_another_node_when_the_first_is_full(
-    alice: User, declared_node: RunningNode
-) -> None:
+async def willing(peer: Peer) -> None:
+    while True:
+        await peer.read_request()
+        await peer.answer(b"{}")
+
+
+def test_a_session_goes_to_another_node_when_the_first_is_full(alice: User) -> None:
     async def full(peer: Peer) -> None:
         while True:
             await peer.read_request()
             head = b"HTTP/1.1 503 Service Unavailable"
             await peer.answer(b'{"code":"busy","message":"All shells are busy."}', head=head)
 
-    with serving_in_thread(full) as server:
-        NodeEntry.objects.create(uri=f"{server.url}/")
+    with serving_in_thread(full) as server, serving_in_thread(willing) as other:
+        for each in (server, other):
+            NodeEntry.objects.create(uri=f"{each.url}/")
         for _ in range(4):
             session = open_session(user=alice, runtime="Python")
-            assert session.node == f"{declared_node.address}/"
+            assert session.node == f"{other.url}/"
             assert Session.objects.get(pk=session.pk).node == session.node
 
 
@@ -66,12 +71,6 @@ def test_a_session_that_may_have_been_opened_is_closed_again(alice: User) -> Non
 
 
 # How many a user may have.
-
-
-async def willing(peer: Peer) -> None:
-    while True:
-        await peer.read_request()
-        await peer.answer(b"{}")
 
 
 def test_a_user_has_no_more_sessions_than_allowed(

@@ -126,6 +126,10 @@ def language(request: pytest.FixtureRequest) -> Language:
     return found
 
 
+# For what is up to the web node alone.
+one_language = pytest.mark.parametrize("language", LANGUAGES[:1], indirect=True)
+
+
 @pytest.fixture
 def remote(web_node: WebNode, language: Language) -> Iterator[Remote]:
     with opened(web_node, runtimeType=language.runtime) as remote:
@@ -189,6 +193,7 @@ def test_code_that_prints_for_a_minute_is_watched_and_cancelled_and_the_session_
     assert remote.console() == again["consoleOutput"]
 
 
+@one_language
 def test_calls_wait_for_their_turn_in_order(
     remote: Remote, language: Language, tmp_path: Path
 ) -> None:
@@ -204,6 +209,7 @@ def test_calls_wait_for_their_turn_in_order(
     assert remote.get("history")[1] == language.set_x
 
 
+@one_language
 def test_a_client_that_hangs_up_interrupts_its_code(
     remote: Remote, language: Language, tmp_path: Path
 ) -> None:
@@ -216,6 +222,7 @@ def test_a_client_that_hangs_up_interrupts_its_code(
     assert remote.get("history")[-1] == language.set_x
 
 
+@one_language
 def test_force_closes_a_session_while_it_runs_code(
     remote: Remote, language: Language, tmp_path: Path
 ) -> None:
@@ -231,6 +238,7 @@ def test_force_closes_a_session_while_it_runs_code(
 
 
 def test_files_go_up_and_down(remote: Remote, language: Language) -> None:
+    assert remote.upload("données 1.csv", b"what there was before, and longer").status_code == 201
     answer = remote.upload("données 1.csv", b"a,b\r\n1,2\r\n\0")
     assert (answer.status_code, answer.content) == (201, b"")
     assert answer.headers["content-type"].startswith("text/plain")
@@ -249,12 +257,6 @@ def test_files_go_up_and_down(remote: Remote, language: Language) -> None:
         assert remote.client.get(f"{remote.path}/files/{name}").status_code == 404
         assert remote.client.delete(f"{remote.path}/files/{name}").status_code == 404
     assert remote.get("files") == []
-
-
-def test_an_upload_replaces_the_file_of_its_name(remote: Remote) -> None:
-    for content in (b"long, long ago", b"new"):
-        assert remote.upload("x", content).status_code == 201
-    assert remote.client.get(f"{remote.path}/files/x").content == b"new"
 
 
 def test_a_plot_comes_as_a_picture(remote: Remote, language: Language) -> None:

@@ -1,7 +1,7 @@
 """/sessions/{id}/workspace (wire-api section 4) against a real compute node."""
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 
 from mlops.accounts.models import User
 from nodes.models import Session
+from nodes.session_ids import new_id
 from tests.nodes.runtime.running import RunningNode
 
 BINARY = "application/octet-stream"
@@ -21,12 +22,26 @@ def client(alice: User, client_for: Callable[[User], APIClient]) -> APIClient:
     return client_for(alice)
 
 
+@pytest.fixture(scope="module")
+def shell(compute_node: RunningNode) -> Iterator[str]:
+    """The id of a Python session on the node, which the tests share."""
+    session_id = str(new_id())
+    body = {"id": session_id, "runtime": "Python"}
+    assert compute_node.http.post("/v1/sessions", json=body).status_code == 201
+    yield session_id
+    compute_node.http.delete(f"/v1/sessions/{session_id}?force=1")
+
+
 @pytest.fixture
-def workspace(client: APIClient, declared_node: RunningNode) -> str:
-    """The address of a Python session's workspace."""
-    response = client.post("/sessions", {"runtimeType": "Python"}, format="json")
-    assert response.status_code == 201, response.content
-    return f"/sessions/{response.json()['sessionId']}/workspace"
+def workspace(alice: User, declared_node: RunningNode, shell: str) -> Iterator[str]:
+    """The address of the workspace of alice's Python session, empty."""
+    node = f"{declared_node.address}/"
+    session = Session.objects.create(pk=shell, owner=alice, runtime="Python", node=node)
+    yield f"/sessions/{shell}/workspace"
+    session.delete()  # first, so that it is not closed
+    for name in declared_node.http.get(f"/v1/sessions/{shell}/workspace").json()["objects"]:
+        path = f"/v1/sessions/{shell}/workspace/{quote(name, safe='')}"
+        assert declared_node.http.delete(path).status_code == 200
 
 
 def content_of(response: object) -> bytes:
