@@ -557,3 +557,4 @@ CORE = [
     *COMPUTE_NODES,
 ]
 OPERATIONS = [*CORE, *CONSUMPTION, REVOKE_OF_9_0, PING]
+DOCUMENTED = [row for row in OPERATIONS if row.is_documented]

@@ -10,18 +10,18 @@ import pytest
 from rest_framework.test import APIClient
 
 from mlops.accounts.models import User
-from tests.contract.asking import address, content_type_of, rows
-from tests.contract.operations import ERROR, FORM, JSON, Operation
+from tests.contract.asking import address, content_type_of
+from tests.contract.operations import DOCUMENTED, ERROR, FORM, JSON, Operation
 from tests.nodes.web import WebNode
 
 # Nothing is there under these addresses, so that asking changes nothing.
-ROWS = [row for row in rows() if row.is_documented]
-READS = [row for row in ROWS if row.method == "GET"]
-WITHOUT_BODY = [row for row in ROWS if row.request is None]
-OF_JSON = [row for row in ROWS if row.request is not None and row.takes == JSON]
+READS = [row for row in DOCUMENTED if row.method == "GET"]
+WITHOUT_BODY = [row for row in DOCUMENTED if row.request is None]
+OF_JSON = [row for row in DOCUMENTED if row.request is not None and row.takes == JSON]
 METHODS = {"GET", "PUT", "POST", "PATCH", "DELETE"}
 ADDRESSES = {
-    address(row): {other.method for other in ROWS if address(other) == address(row)} for row in ROWS
+    address(row): {other.method for other in DOCUMENTED if address(other) == address(row)}
+    for row in DOCUMENTED
 }
 
 
@@ -48,7 +48,7 @@ def test_without_a_body_the_content_type_does_not_matter(client: APIClient, row:
         assert (response.status_code, response.content) == (plain.status_code, plain.content)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=str)
+@pytest.mark.parametrize("row", DOCUMENTED, ids=str)
 def test_no_accept_header_is_refused(client: APIClient, row: Operation) -> None:
     taken = content_type_of(row)
     plain = client.generic(row.method, address(row), b"", content_type=taken)
