@@ -16,6 +16,7 @@
     │   ├── NodeUnreachable        503  no connection to a compute node; nothing was sent to it
     │   └── PoolMissing            503  a compute node has not built the version's pool yet
     ├── DatabaseUnavailable        503  the database does not answer
+    ├── Stopping                   503  this web node is told to stop; the call may have run
     └── NodeTimeout                504  a compute node did not answer in time
 
 Raised anywhere below the API; `mlops.rest.exception_handler` and the scoring lane turn them into
@@ -145,6 +146,19 @@ class DatabaseUnavailable(MlopsError):
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message or "The database cannot be asked at the moment; try again.")
+
+
+class Stopping(MlopsError):
+    """This web node is told to stop and waits for the call no longer, which may have run."""
+
+    status = 503
+    code = "stopping"
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(
+            message
+            or "This web node is stopping and broke the call off, which may have run nevertheless."
+        )
 
 
 class PoolMissing(Busy):

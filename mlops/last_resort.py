@@ -4,6 +4,7 @@ Django's views and the scoring lane answer for themselves; this is for faults of
 them, which the server would answer with bare text.
 """
 
+import asyncio
 import json
 import logging
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import InterfaceError, OperationalError
 
 from mlops.correlation import current_id
-from mlops.errors import DatabaseUnavailable, MlopsError, error_body
+from mlops.errors import DatabaseUnavailable, MlopsError, Stopping, error_body
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -35,34 +36,49 @@ def internal_error() -> dict[str, Any]:
 
 
 class LastResort:
-    """Answers 503 or 500 when `app` raises before it has begun to answer."""
+    """Answers 503 or 500 when `app` ends before it has begun to answer.
+
+    That is when it raises, or when the server cancels it, as it does with what is under way at the
+    end of its grace for a stop.
+    """
 
     def __init__(self, app: "ASGIApp") -> None:
         self._app = app
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Serve one ASGI connection."""
-        has_begun = False
+        has_begun = is_whole = is_over = False
 
         async def watched_send(message: "Message") -> None:
-            nonlocal has_begun
+            nonlocal has_begun, is_whole
+            if is_over:
+                return  # a view that knows nothing of its request's end
             has_begun = True
             await send(message)
+            is_whole = message["type"] == "http.response.body" and not message.get("more_body")
 
         try:
             await self._app(scope, receive, watched_send)
+        except asyncio.CancelledError:
+            if is_whole:
+                return
+            if has_begun or scope["type"] != "http":
+                raise
+            is_over = True
+            await _refuse(send, Stopping())
         except Exception as fault:
             logger.exception("A request failed.")
             if has_begun or scope["type"] != "http":
                 raise  # the server closes the connection, so that nobody takes a part for a whole
-            await send_json(send, *_answer_to(fault))
+            if error := error_of(fault):
+                await _refuse(send, error)
+            else:
+                await send_json(send, 500, internal_error(), [])
 
 
-def _answer_to(fault: Exception) -> tuple[int, dict[str, Any], list[tuple[bytes, bytes]]]:
-    error = error_of(fault)
-    if error is None:
-        return 500, internal_error(), []
-    return error.status, error.body(), [(b"retry-after", b"1")] if error.retryable else []
+async def _refuse(send: "Send", error: MlopsError) -> None:
+    extra = [(b"retry-after", b"1")] if error.retryable else []
+    await send_json(send, error.status, error.body(), extra)
 
 
 async def send_json(

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import uvloop
 
 from mlops.database import release_connection
-from mlops.errors import NodeFailure
+from mlops.errors import Stopping
 from nodes.connection import Response
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ class _Background:
         with self._lock:
             if self._is_stopped:
                 main.close()
-                raise NodeFailure("The call was not made because this web node is stopping.")
+                raise Stopping("The call was not made because this web node is stopping.")
             if self._loop is None:
                 self._loop = uvloop.new_event_loop()
                 thread = threading.Thread(
@@ -194,13 +194,14 @@ def stop() -> None:
 
 
 def result(call: "concurrent.futures.Future[T]") -> T:
-    """The result of a call that was started; an interrupted caller cancels it."""
+    """The result of a call that was started; an interrupted caller cancels it.
+
+    Raises Stopping when it was broken off, be it because the client has gone.
+    """
     try:
         return call.result()
     except concurrent.futures.CancelledError:
-        raise NodeFailure(
-            "The call was broken off because this web node is stopping or the client has gone."
-        ) from None
+        raise Stopping from None
     except BaseException:
         call.cancel()
         raise

@@ -26,6 +26,7 @@ from mlops.errors import (
     NodeTimeout,
     NodeUnreachable,
     PoolMissing,
+    Stopping,
 )
 from nodes import uris
 from nodes.breakers import Breakers
@@ -38,6 +39,7 @@ T = TypeVar("T")
 
 _REFRESH_SECONDS = 1.0
 _MOST_WARM_BUNDLES = 10_000
+_ABANDONED = (NodeTimeout, Stopping)  # a slow run, or a caller that broke it off
 
 
 @dataclass(frozen=True)
@@ -211,14 +213,14 @@ class Registry:
                 self._fail(address, error, at_once=True)
             elif isinstance(error, NodeFailure) and not isinstance(error, NodeError):
                 self._fail(address, error, at_once=False)
-            elif isinstance(error, NodeTimeout) or not isinstance(error, MlopsError | None):
-                self._breakers.abandon(address)  # a slow run, or a caller that broke it off
-            else:
+            elif isinstance(error, MlopsError | None) and not isinstance(error, _ABANDONED):
                 if self._breakers:
                     self._breakers.succeed(address)
                 if bundle_id:
                     is_cold = isinstance(error, BundleUnknown | PoolMissing)
                     self._mark(address, bundle_id, is_warm=not is_cold)
+            else:
+                self._breakers.abandon(address)
 
     def _fail(self, address: str, error: MlopsError, *, at_once: bool) -> None:
         if self._breakers.fail(address, error.message, at_once=at_once):

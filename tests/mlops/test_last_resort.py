@@ -1,5 +1,6 @@
 """What callers get when a layer fails, or the database is away."""
 
+import asyncio
 import json
 import logging
 from typing import Any
@@ -11,39 +12,61 @@ from django.test import RequestFactory
 from mlops.correlation import Correlation
 from mlops.last_resort import LastResort
 from mlops.rest import exception_handler, server_error
-from tests.mlops.layers import get
+from tests.mlops.layers import get, handed_in
 from tests.services.api.exchange import ERROR_KEYS
 
 FAULTS = [(OperationalError("gone"), 503), (InterfaceError("gone"), 503), (KeyError("x"), 500)]
 
 
-def failing(fault: Exception) -> Any:
+def failing(fault: BaseException) -> Any:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         raise fault
 
     return app
 
 
-@pytest.mark.parametrize(("fault", "status"), FAULTS)
+@pytest.mark.parametrize(("fault", "status"), [*FAULTS, (asyncio.CancelledError(), 503)])
 def test_a_layer_that_fails_is_answered_with_the_error_object(
-    fault: Exception, status: int
+    fault: BaseException, status: int
 ) -> None:
     answer = get(Correlation(LastResort(failing(fault))))
     assert answer.status_code == status
     assert list(answer.json()) == ERROR_KEYS
     assert answer.json()["code"] == status
-    assert answer.headers.get("retry-after") == ("1" if status == 503 else None)
+    is_retryable = status == 503 and not isinstance(fault, asyncio.CancelledError)
+    assert answer.headers.get("retry-after") == ("1" if is_retryable else None)
     assert (answer.headers["correlationid"] in answer.text) == (status == 500)
     assert "gone" not in answer.text
 
 
-def test_an_answer_that_has_begun_is_broken_off() -> None:
+@pytest.mark.parametrize("fault", [KeyError("x"), asyncio.CancelledError()], ids=repr)
+def test_an_answer_that_has_begun_is_broken_off(fault: BaseException) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        raise KeyError("x")
+        raise fault
 
-    with pytest.raises(KeyError):
+    with pytest.raises(type(fault)):
         get(LastResort(app))
+
+
+def test_a_request_that_is_cancelled_after_its_answer_ends_well() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await handed_in(scope, receive, send)
+        raise asyncio.CancelledError
+
+    assert get(LastResort(app)).text == "handed in"
+
+
+def test_what_comes_after_a_request_was_cancelled_is_not_sent() -> None:
+    late: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        late.append(handed_in(scope, receive, send))
+        raise asyncio.CancelledError
+
+    answer = get(LastResort(app))
+    asyncio.run(late[0])  # would fail: an answer is sent once
+    assert "stopping" in answer.json()["message"]
 
 
 @pytest.mark.parametrize(("fault", "status"), FAULTS)

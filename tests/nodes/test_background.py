@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mlops.errors import NodeFailure
+from mlops.errors import Stopping
 from nodes import background, hop
 from nodes.background import SyncStream, run_sync, run_sync_feeding
 from nodes.connection import Response
@@ -169,7 +169,7 @@ def test_stopping_frees_the_threads_that_wait_and_takes_no_more_calls(
     def wait_for(url: str) -> None:
         try:
             run_sync(get(url))
-        except NodeFailure as error:
+        except Stopping as error:
             errors.append(error.message)
 
     with serving_in_thread(silence) as server:

@@ -1,16 +1,14 @@
 """`manage.py webnode`, as a process."""
 
-import contextlib
 import random
 import signal
 import socket
 import subprocess
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import dill
-import httpx
 import pytest
 
 from tests.database_option import own_database
@@ -175,26 +173,28 @@ def test_it_ends_with_0_although_connections_are_kept_alive(
     assert "Traceback" not in own_web_node.log.read_text()
 
 
-def test_it_ends_although_a_call_waits_for_a_node_that_does_not_answer(
+def test_it_ends_although_calls_wait_for_a_node_that_does_not_answer(
     own_web_node: WebNode,
 ) -> None:
     async def silence(peer: Peer) -> None:
         await peer.until_closed()
 
-    with serving_in_thread(silence) as server:
+    with (
+        serving_in_thread(silence) as server,
+        own_web_node.sign_in() as client,
+        ThreadPoolExecutor() as threads,
+    ):
         own_web_node.declare(f"{server.url}/")
-        client = own_web_node.sign_in()
-
-        def call() -> None:
-            with contextlib.suppress(httpx.TransportError):
-                client.post("/sessions", json={})
-
-        thread = threading.Thread(target=call)
-        thread.start()
-        wait_until(lambda: server.n_connections == 1)
+        service = {"runtimeType": "Python", "code": "x = 1"}
+        assert client.post("/services/a/v1", json=service).status_code == 201
+        calls = [threads.submit(client.post, path, json={}) for path in ("/sessions", "/api/a/v1")]
+        wait_until(lambda: server.n_connections == 2)
         assert own_web_node.stop() == 0
-        thread.join()
-        client.close()
+        for call in calls:
+            answer = call.result()
+            assert answer.status_code == 503
+            assert "stopping" in answer.json()["message"]
+            assert "Retry-After" not in answer.headers  # the calls may have run
 
 
 def test_it_starts_again_on_the_same_port_and_data(own_web_node: WebNode) -> None:
