@@ -14,7 +14,8 @@ import pytest
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
-from tests.nodes.runtime.running import free_port, wait_until
+from tests.nodes.runtime.running import wait_until
+from tests.ports import free_port
 
 PASSWORD = "broker-secret-7"
 START_SECONDS = 120

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.postgresql import Cluster
+from tests.postgresql import Cluster, Server
 
 URL = "MLOPS_DATABASE_URL"
+# The port of the server that a test run has started; its worker processes inherit it.
+PORT = "MLOPS_TESTS_POSTGRESQL_PORT"
 # Fixtures and names that stand for a database, besides pytest-django's.
 _FIXTURES = {"db", "transactional_db", "web_node", "one_box", "new_box"}
 _PROCESSES = {"WebNode", "start_web_node", "OneBox"}
-
-_cluster: Cluster | None = None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,23 +25,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
-    global _cluster
-    os.environ.pop(URL, None)
+    """Start the server before Django's settings are read; not called in worker processes."""
+    os.environ.pop(PORT, None)
     if early_config.known_args_namespace.database == "postgresql":
-        _cluster = Cluster().start()
-        os.environ[URL] = _cluster.create_database()
+        cluster = Cluster().start()
+        early_config.add_cleanup(cluster.remove)
+        os.environ[PORT] = str(cluster.port)
     yield
-    # Django has read it. What tests start has a database of its own, see `own_database`.
-    os.environ.pop(URL, None)
-
-
-def pytest_unconfigure() -> None:
-    if _cluster is not None:
-        _cluster.remove()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    is_chosen = _uses_database if _cluster else _runs_on_sqlite
+    is_chosen = _uses_database if PORT in os.environ else _runs_on_sqlite
     left_out = [item for item in items if not is_chosen(item)]
     items[:] = [item for item in items if is_chosen(item)]
     config.hook.pytest_deselected(items=left_out)
@@ -62,16 +56,13 @@ def _uses_database(item: pytest.Item) -> bool:
 
 def own_database() -> dict[str, str]:
     """The environment of processes that get a database of their own, new and empty."""
-    return {URL: _cluster.create_database()} if _cluster else {}
+    return {URL: _server().create_database()} if PORT in os.environ else {}
 
 
 def shared_database() -> dict[str, str]:
     """The environment of a process that uses PostgreSQL, as the test that starts it."""
-    return {URL: _cluster.url("postgres")} if _cluster else {}
+    return {URL: _server().url("postgres")} if PORT in os.environ else {}
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Cluster:
-    """The server of this test run; for tests marked `postgresql`."""
-    assert _cluster
-    return _cluster
+def _server() -> Server:
+    return Server(int(os.environ[PORT]))

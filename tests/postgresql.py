@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 import psycopg2
 
-from tests.nodes.runtime.running import free_port, wait_until
+from tests.nodes.runtime.running import wait_until
+from tests.ports import free_port
 
 USER = "mlops"
 PASSWORD = "p@ss:w/rd?%41"  # whoever forgets to encode or decode it is found out
@@ -28,10 +29,34 @@ _QUICK = {
 
 
 @dataclass
-class Cluster:
-    """A server process on a free port of this machine, in a directory below `/tmp`."""
+class Server:
+    """A server on a port of this machine, whoever has started it."""
 
     port: int = field(default_factory=free_port)
+
+    def create_database(self) -> str:
+        """The URL of a new, empty database."""
+        name = f"mlops_{uuid.uuid4().hex}"
+        connection = self.connect()
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name}")
+        connection.close()
+        return self.url(name)
+
+    def url(self, database: str) -> str:
+        return f"postgresql://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{self.port}/{database}"
+
+    def connect(self) -> "psycopg2.extensions.connection":
+        return psycopg2.connect(
+            host="127.0.0.1", port=self.port, dbname="postgres", user=USER, password=PASSWORD
+        )
+
+
+@dataclass
+class Cluster(Server):
+    """A server process with its files in a directory below `/tmp`."""
+
     directory: Path = field(init=False)
     _process: "subprocess.Popen[bytes] | None" = None
 
@@ -79,27 +104,9 @@ class Cluster:
         self.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def create_database(self) -> str:
-        """The URL of a new, empty database."""
-        name = f"mlops_{uuid.uuid4().hex}"
-        connection = self._connect()
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name}")
-        connection.close()
-        return self.url(name)
-
-    def url(self, database: str) -> str:
-        return f"postgresql://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{self.port}/{database}"
-
-    def _connect(self) -> "psycopg2.extensions.connection":
-        return psycopg2.connect(
-            host="127.0.0.1", port=self.port, dbname="postgres", user=USER, password=PASSWORD
-        )
-
     def _answers(self) -> bool:
         try:
-            self._connect().close()
+            self.connect().close()
         except psycopg2.OperationalError:
             return False
         return True

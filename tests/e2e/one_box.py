@@ -17,7 +17,8 @@ import pytest
 from nodes.runtime.processes import Process, scan
 from tests.contract.exchanges import CHECKED
 from tests.database_option import own_database
-from tests.nodes.runtime.running import ROOT, free_port, wait_until
+from tests.nodes.runtime.running import ROOT, wait_until
+from tests.ports import free_port
 
 START_SECONDS = 300
 ADMIN_PASSWORD = "Open-Sesame-1"

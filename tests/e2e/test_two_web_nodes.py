@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from tests.database_option import own_database
-from tests.nodes.runtime.running import RunningNode, free_port, wait_until
+from tests.nodes.runtime.running import RunningNode, wait_until
 from tests.nodes.web import PASSWORD, WebNode
+from tests.ports import free_port
 
 pytestmark = pytest.mark.postgresql
 

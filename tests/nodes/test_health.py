@@ -10,7 +10,8 @@ from nodes.health import Sighting, probe_nodes, record
 from nodes.models import NodeEntry, NodeHealth
 from nodes.tasks import probe_nodes as probe_nodes_task
 from tests.nodes.loopback import Peer, serving_in_thread
-from tests.nodes.runtime.running import RunningNode, free_port
+from tests.nodes.runtime.running import RunningNode
+from tests.ports import free_port
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 REPORT = {"version": "1", "apiVersion": "1.0", "runtimes": {"R": {"available": True}}}

@@ -13,8 +13,9 @@ import pytest
 
 from tests.database_option import own_database
 from tests.nodes.loopback import Peer, serving_in_thread
-from tests.nodes.runtime.running import free_port, wait_until
+from tests.nodes.runtime.running import wait_until
 from tests.nodes.web import WebNode, start_web_node
+from tests.ports import free_port
 
 MIB = 1024**2
 

@@ -14,7 +14,8 @@ import httpx
 
 from tests.contract.exchanges import CHECKED
 from tests.database_option import own_database
-from tests.nodes.runtime.running import ROOT, free_port, wait_until
+from tests.nodes.runtime.running import ROOT, wait_until
+from tests.ports import free_port
 
 PASSWORD = "Quite-Secret-1"
 _SET_UP = f"""

@@ -8,17 +8,13 @@ from pathlib import Path
 import pytest
 
 from mlops.onebox.claims import ClaimError, check_ports, claim_data_dir, local_url
+from tests.ports import free_port
 
 
 @pytest.fixture
 def taken_port() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def test_a_second_box_on_the_same_directory_is_told_who_has_it(tmp_path: Path) -> None:

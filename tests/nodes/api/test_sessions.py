@@ -13,8 +13,9 @@ from nodes.registry import registry
 from tests.contract.asking import OF_SESSIONS, ask
 from tests.contract.operations import Operation
 from tests.nodes.loopback import serving_in_thread
-from tests.nodes.runtime.running import RunningNode, free_port
+from tests.nodes.runtime.running import RunningNode
 from tests.nodes.test_sessions import willing
+from tests.ports import free_port
 
 SignIn = Callable[[User], APIClient]
 

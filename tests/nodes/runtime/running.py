@@ -6,7 +6,6 @@ import io
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 CLUSTER_KEY = "a key of the tests"
@@ -206,13 +207,6 @@ def wait_until(condition: Callable[[], Any], seconds: float = 60, *, every: floa
     while not condition():
         assert time.monotonic() < until, "what the test waits for did not happen"
         time.sleep(every)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def processes_below(directory: Path) -> list[int]:
