@@ -15,7 +15,8 @@ from nodes.sessions import open_session
 from nodes.tasks import close_idle_sessions as close_idle_sessions_task
 from nodes.tasks import close_stray_sessions as close_stray_sessions_task
 from tests.nodes.loopback import Peer, serving_in_thread
-from tests.nodes.runtime.running import RunningNode, free_port
+from tests.nodes.runtime.running import RunningNode
+from tests.ports import free_port
 
 
 def is_open(session: Session, node: RunningNode) -> bool:

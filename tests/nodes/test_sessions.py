@@ -14,7 +14,7 @@ from mlops.errors import Busy, LimitReached, NodeFailure
 from nodes.models import NodeEntry, Session
 from nodes.sessions import open_session
 from tests.nodes.loopback import Peer, serving_in_thread
-from tests.nodes.runtime.running import free_port
+from tests.ports import free_port
 
 
 async def willing(peer: Peer) -> None:

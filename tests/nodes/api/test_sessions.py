@@ -102,7 +102,7 @@ def test_a_body_that_cannot_be_right_creates_nothing(
     assert not Session.objects.exists()
 
 
-@pytest.mark.parametrize("snapshot_id", [str(uuid.uuid4()), "no-guid"])
+@pytest.mark.parametrize("snapshot_id", ["6f0c9a51-7b43-4f0e-8d6c-52f7a4f1b0aa", "no-guid"])
 def test_an_unknown_snapshot_creates_nothing(
     alices: APIClient, willing_node: None, snapshot_id: str
 ) -> None:

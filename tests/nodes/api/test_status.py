@@ -16,7 +16,8 @@ from mlops.accounts.models import User
 from nodes import status
 from nodes.models import NodeEntry, NodeHealth
 from tests.nodes.loopback import Peer, serving_in_thread
-from tests.nodes.runtime.running import RunningNode, free_port, wait_until
+from tests.nodes.runtime.running import RunningNode, wait_until
+from tests.ports import free_port
 from tests.services.api.exchange import body_of, error_of
 
 GONE = "http://127.0.0.1:1/"  # where nothing ever listens

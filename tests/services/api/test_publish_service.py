@@ -130,7 +130,7 @@ def test_a_body_that_is_no_object_is_400(client: APIClient, body: Any) -> None:
         ("initCode", True),
         ("snapshotId", 5),
         ("snapshotId", "not-a-guid"),
-        ("snapshotId", str(uuid.uuid4())),
+        ("snapshotId", "6f0c9a51-7b43-4f0e-8d6c-52f7a4f1b0aa"),
         ("description", {}),
         ("description", "\udfff"),
         ("operationId", 1.5),
