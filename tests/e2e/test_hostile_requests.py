@@ -236,7 +236,8 @@ def claims(session: httpx.Client) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def signing_key(one_box: Any) -> str:
+def signing_key(one_box: Any, claims: dict[str, Any]) -> str:
+    """The key that signed the token of `claims`: it is made when the first one is."""
     return Path(one_box.data_dir, "secrets", "token_signing_key.pem").read_text()
 
 
