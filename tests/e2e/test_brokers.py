@@ -15,8 +15,9 @@ import pytest
 
 from tests.brokers import PASSWORD, Broker
 from tests.e2e.test_batch import n_completed, publish, start, status
-from tests.nodes.runtime.running import ROOT, RunningNode, free_port, wait_until
+from tests.nodes.runtime.running import ROOT, RunningNode, wait_until
 from tests.nodes.web import WebNode, set_up_web_node
+from tests.ports import free_port
 
 # Who has such a broker has a PostgreSQL; one box, on SQLite, is another test's matter.
 pytestmark = pytest.mark.postgresql

@@ -41,11 +41,11 @@ cat(jsonlite::toJSON(
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
-    """A node whose calls may take 5 seconds, 1 GiB of memory and 64 kB of console."""
+    """A node whose calls may take 20 seconds, 1 GiB of memory and 64 kB of console."""
     with running_node(
         tmp_path_factory.mktemp("node"),
         MLOPS_POOL_MAX_SIZE="6",
-        MLOPS_RUN_SECONDS="5",
+        MLOPS_RUN_SECONDS="20",
         MLOPS_SHELL_MEMORY_MB="1024",
         MLOPS_CONSOLE_MAX_BYTES="65536",
     ) as running:
@@ -196,7 +196,7 @@ def test_callers_in_line_are_served_by_the_same_shells(node: RunningNode) -> Non
         ("tools::pskill(Sys.getpid(), 9)", "SIGKILL"),
         ("x <- numeric(1e9)", "cannot allocate vector of size"),
         ("f <- function() f()\nf()", "too close to the limit"),
-        ("repeat {}", "stopped after 5 seconds"),
+        ("repeat {}", "stopped after 20 seconds"),
     ],
 )
 def test_bad_code_fails_its_own_call_clearly(node: RunningNode, code: str, text: str) -> None:
