@@ -11,7 +11,7 @@ run:
 # What differs by database is checked on SQLite and on PostgreSQL. Left out of the second run is what
 # looks at programs from outside, as clients and supervisors do; `pytest --database=postgresql` has it.
 FROM_OUTSIDE := tests/clients $(addprefix tests/e2e/test_,dying.py hostile_requests.py pools.py starting.py)
-PYTEST := $(PYTHON) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup
+PYTEST := $(PYTHON) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 # Check everything.
 test:

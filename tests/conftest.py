@@ -25,13 +25,6 @@ CONTRIBUTORS = "data-scientists"
 READERS = "dashboards"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What shares a box or the nodes of a module stays in one worker process of the test run."""
-    for item in items:
-        shares_box = "one_box" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("one_box" if shares_box else str(item.path)))
-
-
 @pytest.fixture(autouse=True)
 def fast_password_hashes(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

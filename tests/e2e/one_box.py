@@ -170,7 +170,9 @@ class OneBox:
 
     def kill(self, program: str) -> None:
         """Kills one of PROGRAMS and returns when another process has taken its place."""
+        wait_until(lambda: self.pid(program))
         killed = self.pid(program)
+        assert killed  # 0 would be this test run
         os.kill(killed, signal.SIGKILL)
         wait_until(lambda: self.pid(program) not in (0, killed))
 
