@@ -8,8 +8,8 @@ import tempfile
 from tests.database_option import URL, own_database
 
 # The test run, or one of its workers (pytest-xdist); everything else that reads this was started
-# by a test, which has said what to use.
-_PROCESS = "MLOPS_TESTS_PROCESS"
+# by a test, which has said what to use. Not called MLOPS_…: boxes are started without those.
+_PROCESS = "TEST_PROCESS"
 _process = os.environ.get("PYTEST_XDIST_WORKER", "main")
 _is_test_process = os.environ.get(_PROCESS) != _process
 

@@ -236,8 +236,7 @@ def claims(session: httpx.Client) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def signing_key(one_box: Any, claims: dict[str, Any]) -> str:
-    """The key that signed the token of `claims`: it is made when the first one is."""
+def signing_key(one_box: Any) -> str:
     return Path(one_box.data_dir, "secrets", "token_signing_key.pem").read_text()
 
 
