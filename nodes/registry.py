@@ -107,6 +107,8 @@ class Registry:
         self._clock = clock
         self._picture: Picture | None = None
         self._loaded_at = 0.0
+        self._n_changes = 0  # made by this process
+        self._n_shown = 0  # of these, in the picture
         self._refreshing = threading.Lock()
         self._lock = threading.Lock()
         self._outstanding: dict[str, int] = {}
@@ -125,31 +127,38 @@ class Registry:
 
     async def picture_async(self) -> Picture:
         """The same, without blocking the event loop."""
-        if self._picture is None or (self._is_stale() and not self._refreshing.locked()):
+        if self._is_overtaken() or (self._is_stale() and not self._refreshing.locked()):
             await sync_to_async(self._refresh_and_disconnect)()
         assert self._picture is not None  # noqa: S101 - `_refresh` raised otherwise
         return self._picture
 
     def forget(self) -> None:
-        """Read the declared nodes anew at the next call: this process has changed them."""
-        self._loaded_at = float("-inf")
+        """Read the declared nodes anew before the next call: this process has changed them."""
+        with self._lock:
+            self._n_changes += 1
+
+    def _is_overtaken(self) -> bool:
+        """Whether no call may be placed by the picture: there is none, or `forget` was called."""
+        return self._picture is None or self._n_shown != self._n_changes
 
     def _is_stale(self) -> bool:
-        return self._picture is None or self._clock() - self._loaded_at > _REFRESH_SECONDS
+        return self._is_overtaken() or self._clock() - self._loaded_at > _REFRESH_SECONDS
 
     def _refresh(self) -> None:
         """Load the picture, unless another thread does and the old one can serve meanwhile."""
-        if not self._refreshing.acquire(blocking=self._picture is None):
+        if not self._refreshing.acquire(blocking=self._is_overtaken()):
             return
         try:
             if not self._is_stale():
                 return
-            self._loaded_at = self._clock()
-            self._show(self._load())
-        except DatabaseError:
-            if self._picture is None:
-                raise
-            logger.warning("The list of compute nodes could not be refreshed.", exc_info=True)
+            n_changes, self._loaded_at = self._n_changes, self._clock()
+            try:
+                self._show(self._load())
+            except DatabaseError:
+                if self._picture is None:
+                    raise
+                logger.warning("The list of compute nodes could not be refreshed.", exc_info=True)
+            self._n_shown = n_changes
         finally:
             self._refreshing.release()
 

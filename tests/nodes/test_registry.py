@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -138,6 +139,28 @@ def test_the_picture_is_read_again_at_once_after_a_change_here(clock: Clock) -> 
     registry.picture()
     registry.forget()
     assert registry.picture().addresses == (A, B)
+
+
+def test_meanwhile_no_call_is_placed_by_the_picture_of_before(clock: Clock) -> None:
+    changed, is_reading, is_read = False, threading.Event(), threading.Event()
+
+    def load() -> Picture:
+        if not changed:
+            return picture_of(A)
+        is_reading.set()
+        is_read.wait(60)
+        return picture_of(A, B)
+
+    registry = Registry(load=load, clock=clock)
+    registry.picture()
+    changed = True
+    registry.forget()
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(registry.picture)
+        is_reading.wait(60)
+        others = [threads.submit(registry.picture) for _ in range(3)]
+        is_read.set()
+        assert {call.result().addresses for call in [first, *others]} == {(A, B)}
 
 
 def test_the_last_picture_serves_while_the_database_is_away(clock: Clock) -> None:
