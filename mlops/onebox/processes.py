@@ -68,8 +68,7 @@ class BoxProcess:
     async def reap(self) -> int:
         """Its exit status, negative for a signal; nothing that it started is left then."""
         await asyncio.shield(self._ended)
-        status = self._process.wait()
-        self._children.forget(self._process.pid)
+        status = self._children.reap(self._process.pid)
         self._children.sweep()
         await asyncio.wait([self._copying], timeout=LAST_WORDS_SECONDS)
         return status

@@ -72,8 +72,7 @@ class Guardian:
         if not data:
             logger.error("The guardian has ended; another one takes its place")
             self._hang_up()
-            self._process.wait()
-            self._children.forget(self._process.pid)
+            self._children.reap(self._process.pid)
             self._restart = self._loop.call_later(_RESTART_SECONDS, self._start)
             return
         *lines, self._rest = (self._rest + data).split(b"\n")

@@ -37,18 +37,18 @@ class ComputeNode:
         self._children = Children()
         self._groups = ControlGroups(config.shell_max_processes)
         self._run_dir = config.work_root / uuid.uuid4().hex  # so no run meets another's leftovers
-        starters: list[Starter] = [
+        self._starters: list[Starter] = [
             PythonStarter(config, self._run_dir, self._children, self._groups),
             RStarter(config, self._run_dir, self._children, self._groups),
         ]
-        self.pools = {starter.runtime: Pool(starter, config) for starter in starters}
+        self.pools = {starter.runtime: Pool(starter, config) for starter in self._starters}
         self.bundles = BundleStore(
             config.bundles_dir,
             max_bytes=config.bundle_store_bytes,
             extracted_max_bytes=config.extracted_max_bytes,
             in_use=self._bundles_in_use,
         )
-        by_runtime = {starter.runtime: starter for starter in starters}
+        by_runtime = {starter.runtime: starter for starter in self._starters}
         self.dedicated = DedicatedPools(by_runtime, self.bundles, config)
         self.scorer = Scorer(self.pools, self.dedicated, config)
         self.realtime = RealtimeScorer(config)
@@ -78,6 +78,8 @@ class ComputeNode:
         """Kills all shells and whatever they started, and removes their directories."""
         self.realtime.stop()
         await asyncio.gather(*(pool.stop() for pool in self.pools.values()), self.dedicated.stop())
+        for starter in self._starters:
+            starter.close()
         if self._guardian:
             await self._guardian.stop()
         self._groups.close()

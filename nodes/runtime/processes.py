@@ -145,24 +145,36 @@ def become_reaper() -> None:
 
 
 class Children:
-    """The children this node started itself, told apart from orphans it inherited."""
+    """The children this process has by its own will, told apart from orphans it inherited."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._pids: set[int] = set()
+        self._processes: dict[int, subprocess.Popen[bytes] | None] = {}
 
     def spawn(self, command: Sequence[str], **options: Any) -> "subprocess.Popen[bytes]":
         """A new child in a session of its own. Call from the main thread only: the child dies
         with the thread that started it."""
         with self._lock:
             process = subprocess.Popen(command, start_new_session=True, **options)
-            self._pids.add(process.pid)
+            self._processes[process.pid] = process
         return process
 
-    def forget(self, pid: int) -> None:
-        """The child was waited for."""
+    def adopt(self, pid: int) -> None:
+        """The process, which this one did not start itself, is to be its child and no orphan."""
         with self._lock:
-            self._pids.discard(pid)
+            self._processes[pid] = None
+
+    def forget(self, pid: int) -> None:
+        """The process is no child of ours, or an orphan."""
+        with self._lock:
+            self._processes.pop(pid, None)
+
+    def reap(self, pid: int) -> int:
+        """Waits for the end of the child; its exit code, or minus the signal that killed it."""
+        process = self._processes[pid]
+        code = process.wait() if process else os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        self.forget(pid)
+        return code
 
     def sweep(self) -> None:
         """Kills and reaps orphans until there is none, or none that dies within a second."""
@@ -185,4 +197,4 @@ class Children:
         own = os.getpid()
         candidates = [process for process in table.values() if process.parent == own]
         with self._lock:  # a child being started right now is known once we hold this
-            return [process for process in candidates if process.pid not in self._pids]
+            return [process for process in candidates if process.pid not in self._processes]

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,7 @@ class Shell:
         self,
         *,
         runtime: str,
-        process: "subprocess.Popen[bytes]",
+        pid: int,
         home: Path,
         console: Console,
         children: Children,
@@ -49,7 +48,7 @@ class Shell:
         on_buried: Callable[[], None],
     ) -> None:
         self.runtime = runtime
-        self.pid = process.pid
+        self.pid = pid
         self.home = home
         self.work = home / "work"
         self.version = ""
@@ -61,14 +60,14 @@ class Shell:
         self._children = children
         self._checks_children = checks_children
         self._on_buried = on_buried
-        self._process = process
+        self._exit_code: int | None = None
         self._channel: Channel | None = None
         self._loop = asyncio.get_running_loop()
         self._reason = ""
         self._unread = False
         self._killing: asyncio.Task[None] | None = None
         self.exited = asyncio.Event()
-        self._exit_handle = os.pidfd_open(process.pid)
+        self._exit_handle = os.pidfd_open(pid)
         self._loop.add_reader(self._exit_handle, self._reap)
 
     @property
@@ -168,14 +167,13 @@ class Shell:
     def _reap(self) -> None:
         self._loop.remove_reader(self._exit_handle)
         os.close(self._exit_handle)
-        self._process.wait()
-        self._children.forget(self.pid)
+        self._exit_code = self._children.reap(self.pid)
         self.exited.set()
         if self._channel:
             self._channel.close()
 
     def _how_it_ended(self) -> str:
-        code = self._process.returncode
+        code = self._exit_code
         if code is None:
             return "The interpreter closed its connection to the node."
         if code < 0:

@@ -1,4 +1,4 @@
-"""Starting shells: the command of each runtime, a scrubbed environment, a connected socket."""
+"""Starting shells: how each runtime gets a process, its directories, and its socket."""
 
 import asyncio
 import contextlib
@@ -8,29 +8,24 @@ import secrets
 import shutil
 import socket
 import subprocess
-import uuid
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from .config import NodeConfig
 from .console import Console
 from .control_groups import ControlGroups
 from .errors import ShellDied
+from .homes import environment, make_home
 from .processes import Children
 from .shell import Shell
+from .shells import LAUNCH
+from .template import Template
 
-_SHELLS_DIR = Path(__file__).parent / "shells"
+_R_SHELL = str(Path(LAUNCH).with_name("r_shell.R"))
 _SECRET_LINE_MAX_BYTES = 128
-_ONE_THREAD = dict.fromkeys(
-    [
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "BLIS_NUM_THREADS",
-        "NUMEXPR_NUM_THREADS",
-        "VECLIB_MAXIMUM_THREADS",
-    ],
-    "1",
-)
+
+# Gives the node's end of the connection of a shell, and the bytes it has already received.
+Connect = Callable[[Shell], Awaitable[tuple[socket.socket, bytes]]]
 
 
 class Starter:
@@ -53,73 +48,69 @@ class Starter:
 
     async def start(self) -> Shell:
         """A new blank shell that has reported ready; `ShellDied` with what it printed if not."""
-        home = self._work_root / uuid.uuid4().hex
-        for name in ("work", "tmp", "home"):
-            (home / name).mkdir(mode=0o700, parents=True)
+        seconds = self._config.shell_start_seconds
         try:
-            async with asyncio.timeout(self._config.shell_start_seconds):
-                return await self._start_in(home)
+            async with asyncio.timeout(seconds):
+                shell, connect = await self._start_process()
+                try:
+                    await self._greet(shell, connect)
+                except BaseException:
+                    shell.kill("the interpreter did not start")
+                    raise
+                return shell
         except TimeoutError:
-            seconds = self._config.shell_start_seconds
             raise ShellDied(f"the interpreter was not ready after {seconds:g} seconds") from None
-        finally:
-            if not any(home.glob("*")):  # nothing was started in it
-                shutil.rmtree(home, ignore_errors=True)
 
-    async def _start_in(self, home: Path) -> Shell:
+    def close(self) -> None:
+        """Ends what shells are started from; they live on."""
+
+    async def _launch(self, home: Path, group: Path | None, output: int) -> tuple[int, Connect]:
+        """The pid of a new process that prints to the descriptor `output`, and how to connect."""
         raise NotImplementedError
 
-    def _launch(
-        self, home: Path, arguments: list[str], *, stdin: int, pass_fds: tuple[int, ...] = ()
-    ) -> tuple[Shell, "subprocess.Popen[bytes]"]:
-        config = self._config
+    async def _start_process(self) -> tuple[Shell, Connect]:
+        home = make_home(self._work_root)
         group = self._groups.make(home.name)
         reading, writing = os.pipe()
+        console = Console(asyncio.get_running_loop(), reading, self._config.console_max_bytes)
         try:
-            process = self._children.spawn(
-                [
-                    *(config.python, "-I", "-B", str(_SHELLS_DIR / "launch.py")),
-                    *(str(os.getpid()), str(config.shell_memory_bytes), str(group or "")),
-                    *arguments,
-                ],
-                stdin=stdin,
-                stdout=writing,
-                stderr=writing,
-                pass_fds=pass_fds,
-                cwd=home / "work",
-                env=_environment(home),
-            )
-        except OSError:
-            os.close(reading)
+            pid, connect = await self._launch(home, group, writing)
+        except BaseException:
+            console.close()
             self._groups.discard(group)
+            shutil.rmtree(home, ignore_errors=True)
             raise
         finally:
             os.close(writing)
-        console = Console(asyncio.get_running_loop(), reading, config.console_max_bytes)
         shell = Shell(
             runtime=self.runtime,
-            process=process,
+            pid=pid,
             home=home,
             console=console,
             children=self._children,
             checks_children=self._checks_children,
             on_buried=lambda: self._groups.discard(group),
         )
-        return shell, process
+        return shell, connect
 
-    async def _greet(self, shell: Shell, sock: socket.socket, received: bytes = b"") -> Shell:
+    async def _greet(self, shell: Shell, connect: Connect) -> None:
         try:
-            await shell.connect(sock, received, self._config.result_max_bytes)
+            await shell.connect(*await connect(shell), self._config.result_max_bytes)
         except ShellDied as error:
             printed = shell.console.finish().strip()
             raise ShellDied(printed[-2000:] or str(error)) from None
-        return shell
 
 
 class PythonStarter(Starter):
-    """Python shells speak over a socket pair whose number they are told."""
+    """Python shells are forked from a template, with one end of a socket pair."""
 
     runtime = "Python"
+
+    def __init__(
+        self, config: NodeConfig, work_root: Path, children: Children, groups: ControlGroups
+    ) -> None:
+        super().__init__(config, work_root, children, groups)
+        self._template = Template(config, work_root, children)
 
     def missing(self) -> str:
         """See `Starter.missing`."""
@@ -127,25 +118,24 @@ class PythonStarter(Starter):
             return f"Python is not at {self._config.python} on this node."
         return ""
 
-    async def _start_in(self, home: Path) -> Shell:
+    def close(self) -> None:
+        """See `Starter.close`."""
+        self._template.close()
+
+    async def _launch(self, home: Path, group: Path | None, output: int) -> tuple[int, Connect]:
         ours, theirs = socket.socketpair()
         try:
-            shell, _ = self._launch(
-                home,
-                ["python", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-            )
-        except OSError:
+            pid = await self._template.fork(home, group, output, theirs)
+        except BaseException:
             ours.close()
             raise
         finally:
             theirs.close()
-        try:
-            return await self._greet(shell, ours)
-        except BaseException:
-            shell.kill("the interpreter did not start")
-            raise
+
+        async def connect(_: Shell) -> tuple[socket.socket, bytes]:
+            return ours, b""
+
+        return pid, connect
 
 
 class RStarter(Starter):
@@ -163,25 +153,34 @@ class RStarter(Starter):
             )
         return ""
 
-    async def _start_in(self, home: Path) -> Shell:
+    async def _launch(self, home: Path, group: Path | None, output: int) -> tuple[int, Connect]:
+        config = self._config
         secret = secrets.token_hex(32)
-        with socket.create_server(("127.0.0.1", 0), backlog=4) as listener:
-            listener.setblocking(False)
-            shell, process = self._launch(
-                home,
+        listener = socket.create_server(("127.0.0.1", 0), backlog=4)
+        listener.setblocking(False)
+        try:
+            process = self._children.spawn(
                 [
-                    *("exec", self._config.rscript, "--vanilla"),
-                    str(_SHELLS_DIR / "r_shell.R"),
+                    *(config.python, "-I", "-B", LAUNCH, "exec", str(os.getpid())),
+                    *(str(config.shell_memory_bytes), str(group or "")),
+                    *(config.rscript, "--vanilla", _R_SHELL),
                 ],
                 stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                cwd=home / "work",
+                env=environment(home),
             )
-            try:
-                _write_and_close(process, f"{listener.getsockname()[1]}\n{secret}\n")
-                sock, received = await self._accept(listener, secret, shell)
-                return await self._greet(shell, sock, received)
-            except BaseException:
-                shell.kill("the interpreter did not start")
-                raise
+        except BaseException:
+            listener.close()
+            raise
+        _write_and_close(process, f"{listener.getsockname()[1]}\n{secret}\n")
+
+        async def connect(shell: Shell) -> tuple[socket.socket, bytes]:
+            with listener:
+                return await self._accept(listener, secret, shell)
+
+        return process.pid, connect
 
     async def _accept(
         self, listener: socket.socket, secret: str, shell: Shell
@@ -222,18 +221,3 @@ def _write_and_close(process: "subprocess.Popen[bytes]", text: str) -> None:
     if process.stdin:
         with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
             pipe.write(text.encode())
-
-
-def _environment(home: Path) -> dict[str, str]:
-    """All that a shell knows of the node's environment."""
-    kept = {name: os.environ[name] for name in ("PATH", "TZ") if name in os.environ}
-    language = os.environ.get("LANG", "")
-    return {
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
-        "LANG": language if "utf" in language.lower() else "C.UTF-8",
-        "HOME": str(home / "home"),
-        "TMPDIR": str(home / "tmp"),
-        "MPLBACKEND": "Agg",
-        **_ONE_THREAD,
-        **kept,
-    }

@@ -152,11 +152,9 @@ class OneBox:
 
     def shells(self, runtime: str) -> list[int]:
         """The process ids of its shells of one language."""
-        mark = {"Python": "\0python\0", "R": "r_shell.R"}[runtime]
+        file, mark = {"Python": ("comm", "python-shell"), "R": ("cmdline", "r_shell.R")}[runtime]
         return [
-            process.pid
-            for process in self.processes()
-            if mark in read_process(process.pid, "cmdline")
+            process.pid for process in self.processes() if mark in read_process(process.pid, file)
         ]
 
     def pid(self, program: str) -> int:

@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from nodes.runtime.processes import read_process
 from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -210,12 +211,35 @@ def wait_until(condition: Callable[[], Any], seconds: float = 60, *, every: floa
 
 
 def processes_below(directory: Path) -> list[int]:
-    """The processes whose HOME is below the directory: shells and what they started."""
+    """The processes whose HOME or working directory is below the directory."""
     mark = b"HOME=" + str(directory).encode()
     found = []
     for path in Path("/proc").iterdir():
         if path.name.isdigit():
             with contextlib.suppress(OSError):
-                if mark in (path / "environ").read_bytes():
+                is_there = Path(os.readlink(path / "cwd")).is_relative_to(directory)  # noqa: PTH115
+                if is_there or mark in (path / "environ").read_bytes():
                     found.append(int(path.name))
     return found
+
+
+def shells_and_theirs(node: RunningNode) -> list[int]:
+    """The shells of the node and what they started: all but what Python shells are forked from."""
+    return [pid for pid in processes_below(node.work_root) if _name(pid) != "python-template"]
+
+
+def shells_of(node: RunningNode) -> list[int]:
+    """The pids of the node's shells."""
+    return [pid for pid in shells_and_theirs(node) if _parent(pid) == node.process.pid]
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _parent(pid: int) -> int:
+    process = read_process(pid)
+    return process.parent if process else 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.nodes.runtime.conftest import NO_R
-from tests.nodes.runtime.running import RunningNode, processes_below, running_node, wait_until
+from tests.nodes.runtime.running import RunningNode, running_node, shells_and_theirs, wait_until
 
 NUMERIC_X = [("x", "numeric")]
 
@@ -220,7 +220,7 @@ def test_the_shell_knows_nothing_of_the_node(node: RunningNode) -> None:
 
 
 def only_shells_are_left(node: RunningNode) -> bool:
-    return len(processes_below(node.work_root)) == node.health()["currentPoolSize"]
+    return len(shells_and_theirs(node)) == node.health()["currentPoolSize"]
 
 
 def peak_memory(node: RunningNode) -> int:

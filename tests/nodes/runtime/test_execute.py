@@ -307,7 +307,7 @@ def test_a_session_that_is_closed_by_force_ends_at_once_with_all_it_started(
     node: RunningNode,
 ) -> None:
     with open_session(node) as session:
-        home = Path(session.run("import os\nhome = os.environ['HOME']", outputs=["home"])["home"])
+        home = Path(session.run("import os\nhome = os.getcwd()", outputs=["home"])["home"]).parent
         running = session.threads.submit(
             session.post, "import subprocess\nprint('begun')\nsubprocess.run(['sleep', '600'])"
         )

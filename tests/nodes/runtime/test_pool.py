@@ -1,12 +1,10 @@
 """Pools grow when it helps, never past their maximum, and queue for a bounded time."""
 
 import concurrent.futures
-import contextlib
 import os
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -15,8 +13,8 @@ from tests.nodes.runtime.conftest import NO_R
 from tests.nodes.runtime.running import (
     Published,
     RunningNode,
-    processes_below,
     running_node,
+    shells_of,
     wait_until,
 )
 
@@ -169,14 +167,3 @@ def calls(service: Published, count: int) -> None:
     with service.node.client() as client:
         for _ in range(count):
             assert service.post(client=client).status_code == 200
-
-
-def shells_of(node: RunningNode) -> list[int]:
-    """The pids of the node's own children that are shells."""
-    launched = []
-    for pid in processes_below(node.work_root):
-        with contextlib.suppress(OSError):
-            status = Path(f"/proc/{pid}/status").read_text()
-            if f"PPid:\t{node.process.pid}\n" in status:
-                launched.append(pid)
-    return launched
