@@ -8,9 +8,6 @@ run:
 	@mlops/onebox/install.sh run
 	@exec $(PYTHON) manage.py onebox
 
-# What differs by database is checked on SQLite and on PostgreSQL. Left out of the second run is what
-# looks at programs from outside, as clients and supervisors do; `pytest --database=postgresql` has it.
-FROM_OUTSIDE := tests/clients $(addprefix tests/e2e/test_,dying.py hostile_requests.py pools.py starting.py)
 PYTEST := $(PYTHON) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 # Check everything.
@@ -18,7 +15,7 @@ test:
 	@mlops/onebox/install.sh test
 	@$(MAKE) --no-print-directory lint
 	$(PYTEST)
-	$(PYTEST) --database=postgresql $(addprefix --ignore=,$(FROM_OUTSIDE))
+	$(PYTEST) --database=postgresql
 
 # Check style and types only.
 lint:

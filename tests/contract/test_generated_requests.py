@@ -167,7 +167,7 @@ def ask_around(operation: Any, url: str, session: requests.Session, known: dict[
         kinds.append(operation.as_strategy(wrong, path_parameters=there))
 
     @settings(
-        max_examples=N_REQUESTS or 2 * len(kinds),
+        max_examples=N_REQUESTS or 3 * len(kinds),
         derandomize=not N_REQUESTS,
         database=None,
         deadline=None,
