@@ -15,7 +15,7 @@ from tests.nodes.runtime.running import RunningNode, start_node, wait_until
 
 NAME, VERSION = "pooled", "1.0"
 DECLARE = "from nodes.actions import declare_node; declare_node(uri={uri!r})"
-FORGET = "from nodes.models import NodeEntry; NodeEntry.objects.filter(uri={uri!r}).delete()"
+FORGET = "from nodes.models import NodeEntry; NodeEntry.objects.get(uri={uri!r} + '/').delete()"
 
 
 class Pooled:
