@@ -27,6 +27,9 @@ TOKEN_SIGNING_KEY_FILE = env_path(
     "MLOPS_TOKEN_SIGNING_KEY_FILE", SECRETS_DIR / "token_signing_key.pem"
 )
 
+# Whoever shows it may read the metrics of both nodes, and nothing else.
+METRICS_TOKEN = env_str("MLOPS_METRICS_TOKEN")
+
 DEBUG = env_bool("MLOPS_DEBUG", False)
 ALLOWED_HOSTS = env_list("MLOPS_ALLOWED_HOSTS", ["*"])
 # Origins whose pages may call the API from a browser.

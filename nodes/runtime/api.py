@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from . import pool_api, session_api
+from . import metrics, pool_api, session_api
 from .answers import (
     StoppedByDisconnect,
     bounded_body,
@@ -19,6 +19,7 @@ from .answers import (
     stopping,
     whole_body,
 )
+from .authorization import METRICS_PATH
 from .errors import NodeError
 from .node import ComputeNode
 
@@ -28,6 +29,7 @@ def routes(node: ComputeNode) -> list[Route]:
     return [
         Route("/v1/bundles/{id}/score", _Score(node)),
         route(node, "GET", "/v1/health", _health),
+        route(node, "GET", METRICS_PATH, _metrics),
         route(node, "PUT", "/v1/bundles/{id}", _put_bundle),
         *pool_api.routes(node),
         *session_api.routes(node),
@@ -66,6 +68,10 @@ class _Score:
 
 async def _health(node: ComputeNode, _: Request) -> Response:
     return json_answer(node.health())
+
+
+async def _metrics(node: ComputeNode, _: Request) -> Response:
+    return Response(await metrics.report(node), media_type=metrics.CONTENT_TYPE)
 
 
 async def _put_bundle(node: ComputeNode, request: Request) -> Response:

@@ -7,13 +7,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .errors import NotAuthorized
 
+METRICS_PATH = "/metrics"
+
 
 class ClusterKeyRequired:
-    """Passes on what carries the cluster key as bearer token; answers 401 to everything else."""
+    """Passes on what carries the cluster key as bearer token; answers 401 to everything else.
 
-    def __init__(self, app: ASGIApp, cluster_key: str) -> None:
+    Where there is a metrics token it opens /metrics as well, and nothing else.
+    """
+
+    def __init__(self, app: ASGIApp, cluster_key: str, metrics_token: str = "") -> None:
         self._app = app
         self._expected = b"Bearer " + cluster_key.encode()
+        self._of_metrics = b"Bearer " + metrics_token.encode() if metrics_token else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on, or refuses it."""
@@ -25,7 +31,13 @@ class ClusterKeyRequired:
     def _is_authorized(self, scope: Scope) -> bool:
         for name, value in scope["headers"]:
             if name == b"authorization":
-                return hmac.compare_digest(value, self._expected)
+                if hmac.compare_digest(value, self._expected):
+                    return True
+                return (
+                    self._of_metrics is not None
+                    and scope["path"] == METRICS_PATH
+                    and hmac.compare_digest(value, self._of_metrics)
+                )
         return False
 
 

@@ -76,6 +76,10 @@ class BundleStore:
         self._known[bundle_id] = bundle
         return bundle
 
+    def ids(self) -> Collection[str]:
+        """The bundles that the node holds."""
+        return self._known.keys()
+
     def receiving(self) -> list[str]:
         """The bundles that are being sent to this node just now."""
         return list(self._receiving)

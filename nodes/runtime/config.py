@@ -12,6 +12,7 @@ class NodeConfig:
     """Every setting of one compute node; sizes in bytes, times in seconds."""
 
     cluster_key: str = field(repr=False)
+    metrics_token: str = field(default="", repr=False)  # shown instead of it for metrics alone
     data_dir: Path  # of this node alone: bundles, sizes of pools, and the work root
     python: str
     rscript: str

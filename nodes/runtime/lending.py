@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .errors import Busy, LoadFailed, RuntimeUnavailable, ShellDied
+from .figures import PoolFigures
 from .shell import Shell
 from .starting import Starter
 
@@ -40,6 +41,7 @@ class Lender:
 
     def __init__(self, starter: Starter, *, queue_length: int, queue_seconds: float) -> None:
         self.runtime = starter.runtime
+        self.figures = PoolFigures()
         self._starter = starter
         self._queue_length = queue_length
         self._queue_seconds = queue_seconds
@@ -73,14 +75,18 @@ class Lender:
     async def acquire(self, bundle_id: str | None) -> Shell:
         """A shell warm for the bundle or a blank one. `Busy` when there is none in time,
         `RuntimeUnavailable` when this node cannot run the language."""
+        began = self._loop.time()
         while True:
             shell = self._take(bundle_id, waited=0.0) if self._running else None
             if shell is None:
                 shell = await self._wait(bundle_id)
-            if self._loop.time() - shell.idle_since < _STALE_SECONDS:
+            now = self._loop.time()
+            if now - shell.idle_since < _STALE_SECONDS:
+                self.figures.waits.observe(now - began)
                 return shell
             try:
                 if await shell.ping(_PING_SECONDS):
+                    self.figures.waits.observe(self._loop.time() - began)
                     return shell
             except BaseException:
                 self.discard(shell)
@@ -111,6 +117,23 @@ class Lender:
     def used_shells(self) -> tuple[Shell, ...]:
         """The shells that run something or belong to sessions."""
         return (*self._lent, *self._preparing)
+
+    def shells_by_state(self) -> dict[str, int]:
+        """How many shells run something or belong to sessions, are ready, or on their way."""
+        return {
+            "busy": len(self._lent),
+            "idle": self._idle_count(),
+            "starting": len(self._starting),
+        }
+
+    def pids(self) -> list[int]:
+        """The processes of all shells but those that are about to end."""
+        return [shell.pid for shell in (*self._idle_shells(), *self._lent, *self._preparing)]
+
+    @property
+    def n_waiting(self) -> int:
+        """How many calls are in line."""
+        return len(self._waiters)
 
     # The policy of a pool.
 
@@ -174,6 +197,7 @@ class Lender:
         shell.on_death = None
         shell.kill()
         if shell not in self._dying:
+            self.figures.n_deaths += shell.has_died
             self._dying.add(shell)
             gone = self._loop.create_task(shell.gone())
             gone.add_done_callback(lambda _: self._dying.discard(shell))
@@ -269,6 +293,8 @@ class Lender:
 
     async def _started(self) -> Shell:
         shell = await self._start_blank()
+        self.figures.n_starts += 1
+        shell.on_loaded = self.figures.note_load
         self._preparing.add(shell)
         try:
             await self._prepare(shell)
@@ -288,6 +314,7 @@ class Lender:
 
     def _note_failure(self, error: Exception) -> None:
         self._failures += 1
+        self.figures.n_failed_starts += 1
         self._reason = f"{self.runtime} shells do not start: {error}"
         logger.error("%s", self._reason)
         self._fail_waiters_and_retry()

@@ -1,5 +1,7 @@
 """Loading a bundle into a blank shell."""
 
+import time
+
 from .bundles import Bundle
 from .errors import LoadFailed
 from .shell import Shell
@@ -11,6 +13,15 @@ async def load(shell: Shell, bundle: Bundle, *, deadline: float, expired: str) -
     `LoadFailed` when that went wrong, `ShellDied` when the shell did not survive it; either way the
     shell is of no more use.
     """
+    began = time.monotonic()
+    try:
+        await _load(shell, bundle, deadline, expired)
+    finally:
+        if shell.on_loaded:
+            shell.on_loaded(time.monotonic() - began, shell.bundle_id is not None)
+
+
+async def _load(shell: Shell, bundle: Bundle, deadline: float, expired: str) -> None:
     shell.console.begin()
     answer, _ = await shell.call(
         {"op": "load", "bundle": str(bundle.directory)}, deadline=deadline, expired=expired

@@ -13,12 +13,14 @@ from .bundles import Bundle, BundleStore
 from .config import NodeConfig
 from .control_groups import ControlGroups
 from .definitions import DedicatedPools
-from .errors import RuntimeUnavailable
+from .errors import NodeError, RuntimeUnavailable
+from .figures import Calls
 from .guarding import Guardian
 from .manifests import REALTIME
 from .pool import Pool
 from .processes import Children, become_reaper
 from .realtime.scoring import RealtimeScorer
+from .results import is_of_success
 from .scoring import Scorer
 from .sessions import Sessions
 from .starting import PythonStarter, RStarter, Starter
@@ -27,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 API_VERSION = "1.0"
 _MOST_POOLS_REPORTED = 100
+
+# How calls end, as HTTP statuses; 499 is what web servers note for a caller that went away.
+_OK, _CALLER_GONE, _INTERNAL_ERROR = 200, 499, 500
 
 
 class ComputeNode:
@@ -53,6 +58,7 @@ class ComputeNode:
         self.scorer = Scorer(self.pools, self.dedicated, config)
         self.realtime = RealtimeScorer(config)
         self.sessions = Sessions(self.pools, config)
+        self.calls = Calls()
         self._guardian: Guardian | None = None
         self._lock: TextIO | None = None
 
@@ -88,9 +94,21 @@ class ComputeNode:
 
     async def score(self, bundle: Bundle, body: bytes, *, correlation_id: str = "") -> bytes:
         """The complete result JSON of one call, see `Scorer.score` and `RealtimeScorer.score`."""
-        is_realtime = bundle.manifest.runtime == REALTIME
-        scorer = self.realtime if is_realtime else self.scorer
-        return await scorer.score(bundle, body, correlation_id=correlation_id)
+        runtime = bundle.manifest.runtime
+        scorer = self.realtime if runtime == REALTIME else self.scorer
+        status, is_success = _INTERNAL_ERROR, False
+        try:
+            result = await scorer.score(bundle, body, correlation_id=correlation_id)
+            status, is_success = _OK, is_of_success(result)
+            return result
+        except NodeError as error:
+            status = error.status
+            raise
+        except asyncio.CancelledError:
+            status = _CALLER_GONE
+            raise
+        finally:
+            self.calls.note(bundle.id, runtime, status=status, is_success=is_success)
 
     def health(self) -> dict[str, Any]:
         """The health report of the compute node API."""
@@ -116,7 +134,7 @@ class ComputeNode:
             for shell in pool.used_shells():
                 if shell.pid == pid:
                     logger.warning("Shell %d: %s", pid, reason)
-                    shell.kill(reason)
+                    shell.condemn(reason)
 
 
 def _lock(data_dir: Path) -> TextIO:

@@ -2,6 +2,7 @@
 
 import json
 
+_SUCCESS = b'{"success":true,'
 _EMPTY_BODY = b'{"changedFiles":[],"outputParameters":{},"outputFiles":{}}'
 
 
@@ -12,6 +13,11 @@ def result(*, success: bool, error_message: str, console: str, body: bytes = _EM
     message, printed = json.dumps(error_message), json.dumps(console)
     head = f'{{"success":{flag},"errorMessage":{message},"consoleOutput":{printed},'
     return head.encode() + body[1:]
+
+
+def is_of_success(result: bytes) -> bool:
+    """Whether `success` is true in a result that this module has put together."""
+    return result.startswith(_SUCCESS)
 
 
 def failure(error_message: str, console: str) -> bytes:

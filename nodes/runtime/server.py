@@ -50,7 +50,7 @@ def application(node: ComputeNode) -> ClusterKeyRequired:
             Exception: answer_internal_error,
         },
     )
-    return ClusterKeyRequired(app, node.config.cluster_key)
+    return ClusterKeyRequired(app, node.config.cluster_key, node.config.metrics_token)
 
 
 async def _serve(config: NodeConfig) -> None:

@@ -56,6 +56,7 @@ class Shell:
         self.idle_since = 0.0
         self.call_started: float | None = None
         self.on_death: Callable[[Shell], None] | None = None
+        self.on_loaded: Callable[[float, bool], None] | None = None
         self.console = console
         self._children = children
         self._checks_children = checks_children
@@ -65,6 +66,7 @@ class Shell:
         self._loop = asyncio.get_running_loop()
         self._reason = ""
         self._unread = False
+        self.has_died = False  # by itself, or killed for what it did
         self._killing: asyncio.Task[None] | None = None
         self.exited = asyncio.Event()
         self._exit_handle = os.pidfd_open(pid)
@@ -100,7 +102,7 @@ class Shell:
         pid_before = newest_pid()
         channel.send(header, body)
         self.call_started = self._loop.time()
-        timer = self._loop.call_at(deadline, self.kill, expired or "the shell did not answer")
+        timer = self._loop.call_at(deadline, self.condemn, expired or "the shell did not answer")
         try:
             answer, data = await self._answer(channel.expect())
         finally:
@@ -124,6 +126,11 @@ class Shell:
         if self.alive:  # and so not waited for: its id is not another's yet
             with contextlib.suppress(OSError):
                 os.killpg(self.pid, signal.SIGINT)
+
+    def condemn(self, reason: str) -> None:
+        """Kills the shell for what it did."""
+        self.has_died = True
+        self.kill(reason)
 
     def kill(self, reason: str = "") -> None:
         """Kills the shell with all its processes and removes its directory, in the background."""
@@ -160,6 +167,7 @@ class Shell:
         self._unread = unread
         self._reason = self._reason or reason
         if self._killing is None:
+            self.has_died = True
             self._killing = self._loop.create_task(self._bury())
         if self.on_death:
             self.on_death(self)

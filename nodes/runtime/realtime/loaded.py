@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,8 +45,9 @@ class LoadedModels:
     Those in use stay whatever their size, so the limit may be exceeded for as long as they are.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, *, on_loaded: Callable[[float, bool], None]) -> None:
         self._max_bytes = max_bytes
+        self._on_loaded = on_loaded
         self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
         self._loading: dict[str, asyncio.Task[None]] = {}
         self._refused: dict[str, _Refused] = {}
@@ -55,6 +56,11 @@ class LoadedModels:
     def ids(self) -> Collection[str]:
         """The bundles whose models are loaded or being loaded."""
         return self._loaded.keys() | self._loading.keys()
+
+    @property
+    def n_bytes(self) -> int:
+        """What the models that are loaded count for."""
+        return sum(loaded.size for loaded in self._loaded.values())
 
     async def take(self, bundle: Bundle) -> "Model":
         """The bundle's model, loaded if need be, in use until it is given back.
@@ -85,6 +91,7 @@ class LoadedModels:
 
     async def _load(self, bundle: Bundle) -> None:
         path = bundle.directory / "files" / MODEL_FILE
+        began = time.monotonic()
         try:
             model = await self._in_thread(path)
             size = path.stat().st_size + _OVERHEAD_BYTES
@@ -101,6 +108,7 @@ class LoadedModels:
             self._trim(spared=bundle.id)
         finally:
             del self._loading[bundle.id]
+            self._on_loaded(time.monotonic() - began, bundle.id in self._loaded)
 
     async def _in_thread(self, path: Path) -> "Model":
         loop = asyncio.get_running_loop()
@@ -133,7 +141,7 @@ class LoadedModels:
             raise ModelRefused(refused.reason)
 
     def _trim(self, spared: str = "") -> None:
-        excess = sum(loaded.size for loaded in self._loaded.values()) - self._max_bytes
+        excess = self.n_bytes - self._max_bytes
         if excess <= 0:
             return
         for bundle_id, loaded in list(self._loaded.items()):

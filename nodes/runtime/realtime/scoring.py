@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from .. import results
 from ..bundles import Bundle
 from ..config import NodeConfig
 from ..errors import Busy, InvalidInput
+from ..figures import PoolFigures
 from ..inputs import InputError
 from .errors import ModelFailed, ModelRefused
 from .loaded import LoadedModels
@@ -31,8 +33,10 @@ class RealtimeScorer:
     """
 
     def __init__(self, config: NodeConfig) -> None:
-        self._models = LoadedModels(config.realtime_memory_bytes)
-        self._threads = Threads(config.realtime_threads, "realtime")
+        self.figures = PoolFigures()
+        self._models = LoadedModels(config.realtime_memory_bytes, on_loaded=self.figures.note_load)
+        self._n_threads = config.realtime_threads
+        self._threads = Threads(self._n_threads, "realtime")
         self._most_calls = config.realtime_threads + config.queue_length
         self._queue_seconds = config.queue_seconds
         self._run_seconds = config.realtime_seconds
@@ -66,6 +70,21 @@ class RealtimeScorer:
             if not self._calls[bundle.id]:
                 del self._calls[bundle.id]
 
+    def threads_by_state(self) -> dict[str, int]:
+        """How many threads run something, and how many do not."""
+        n_busy = sum(job.has_begun for job in self._jobs)
+        return {"busy": n_busy, "idle": max(0, self._n_threads - n_busy)}
+
+    @property
+    def n_waiting(self) -> int:
+        """How many calls are in line."""
+        return sum(not job.has_begun for job in self._jobs)
+
+    @property
+    def models_bytes(self) -> int:
+        """What the models in memory count for."""
+        return self._models.n_bytes
+
     def stop(self) -> None:
         """Stop what runs."""
         for job in self._jobs:
@@ -90,6 +109,8 @@ class RealtimeScorer:
             raise
         finally:
             job.timer.cancel()
+            if job.has_begun:
+                self.figures.waits.observe(job.waited_seconds)
 
     def _end(self, job: "_Job", bundle_id: str) -> None:
         # No sooner: the model is in use for as long as a thread runs it.
@@ -125,7 +146,9 @@ class _Job:
         self.loop = asyncio.get_running_loop()
         self.result: asyncio.Future[bytes] = self.loop.create_future()
         self.submitted_at = self.loop.time()
+        self._made_at = time.monotonic()  # a thread must not ask the loop
         self.has_begun = False
+        self.waited_seconds = 0.0
         self._is_abandoned = False
         self._model = model
         self._body = body
@@ -134,6 +157,7 @@ class _Job:
 
     def run(self) -> None:
         """Run it, in a thread."""
+        self.waited_seconds = time.monotonic() - self._made_at
         self.has_begun = True
         answer = b""
         failure: Exception | None = None

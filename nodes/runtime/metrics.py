@@ -1,0 +1,166 @@
+"""The figures of a compute node in Prometheus' text format."""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+from .figures import Histogram, PoolFigures
+from .lending import Lender
+from .manifests import REALTIME
+from .processes import descendants, proportional_bytes, scan
+
+if TYPE_CHECKING:
+    from .node import ComputeNode
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+
+_GENERIC = "generic"  # the pool of all versions that have none of their own
+_POOL = ("runtime", "pool")
+
+
+async def report(node: "ComputeNode") -> bytes:
+    """All of the node's figures as text, and how much memory its shells have."""
+    families = list(_families(node))  # here, where nothing changes meanwhile
+    pids = {labels: pool.pids() for labels, pool in _pools(node).items()}
+    return await asyncio.to_thread(_finish, families, pids)
+
+
+def as_text(families: Iterable[Metric]) -> bytes:
+    """The text of the families, and of what there is to say of this process."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Families(families))
+    ProcessCollector(registry=registry)
+    return generate_latest(registry)
+
+
+def add_histogram(family: HistogramMetricFamily, labels: Iterable[str], values: Histogram) -> None:
+    """Add the histogram to the family, as one of these labels."""
+    bounds = [*map(floatToGoString, values.bounds), "+Inf"]
+    buckets = list(zip(bounds, map(float, accumulate(values.counts)), strict=True))
+    family.add_metric(list(labels), buckets, sum_value=values.total)
+
+
+class _Families(Collector):
+    """Families that are complete already."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        """The families."""
+        return self._families
+
+
+_Labels = tuple[str, str]
+
+
+def _finish(families: list[Metric], pids: Mapping[_Labels, list[int]]) -> bytes:
+    memory = GaugeMetricFamily(
+        "mlops_node_shell_memory_bytes",
+        "Memory of shells and what they have started; shared pages count in proportion.",
+        labels=_POOL,
+    )
+    table = scan()
+    for labels, roots in pids.items():
+        below = [process.pid for process in descendants(table, *roots)]
+        memory.add_metric(labels, sum(map(proportional_bytes, {*roots, *below})))
+    return as_text([*families, memory])
+
+
+def _pools(node: "ComputeNode") -> dict[_Labels, Lender]:
+    """All pools of shells by their labels."""
+    pools: dict[_Labels, Lender] = {(name, _GENERIC): pool for name, pool in node.pools.items()}
+    for dedicated in node.dedicated.all():
+        # Of two pools of one bundle the second is what is left of a former one.
+        pools.setdefault((dedicated.runtime, dedicated.bundle.id), dedicated)
+    return pools
+
+
+def _families(node: "ComputeNode") -> Iterator[Metric]:
+    yield _calls(node)
+    pools, realtime, of_realtime = _pools(node), node.realtime, (REALTIME, _GENERIC)
+    yield from _shells(pools)
+    waiting = GaugeMetricFamily(
+        "mlops_node_waiting_calls", "Calls that wait in line.", labels=_POOL
+    )
+    for labels, pool in pools.items():
+        waiting.add_metric(labels, pool.n_waiting)
+    waiting.add_metric(of_realtime, realtime.n_waiting)
+    yield waiting
+    figures = {labels: pool.figures for labels, pool in pools.items()}
+    yield from _lines({**figures, of_realtime: realtime.figures})
+    threads = GaugeMetricFamily(
+        "mlops_node_realtime_threads", "Threads for realtime versions.", labels=["state"]
+    )
+    for state, count in realtime.threads_by_state().items():
+        threads.add_metric([state], count)
+    yield threads
+    yield GaugeMetricFamily(
+        "mlops_node_realtime_models_bytes",
+        "Sizes of the realtime models in memory, as their limit counts them.",
+        value=realtime.models_bytes,
+    )
+    yield GaugeMetricFamily("mlops_node_sessions", "Open sessions.", value=len(node.sessions.ids()))
+
+
+def _calls(node: "ComputeNode") -> Metric:
+    calls = CounterMetricFamily(
+        "mlops_node_calls",
+        "Scoring calls by HTTP status, and whether the run succeeded.",
+        labels=["bundle", "runtime", "status", "success"],
+    )
+    node.calls.forget_all_but(node.bundles.ids())
+    for bundle_id, ends in node.calls.by_bundle.items():
+        for (runtime, status, is_success), count in ends.items():
+            labels = [bundle_id, runtime, str(status), str(is_success).lower()]
+            calls.add_metric(labels, count)
+    return calls
+
+
+def _shells(pools: Mapping[_Labels, Lender]) -> Iterator[Metric]:
+    shells = GaugeMetricFamily(
+        "mlops_node_shells", "Shells by what they do.", labels=[*_POOL, "state"]
+    )
+    starts = CounterMetricFamily(
+        "mlops_node_shell_starts", "Starts of shells.", labels=[*_POOL, "success"]
+    )
+    deaths = CounterMetricFamily(
+        "mlops_node_shell_deaths",
+        "Shells that ended by themselves or were killed for what they did.",
+        labels=_POOL,
+    )
+    for labels, pool in pools.items():
+        for state, count in pool.shells_by_state().items():
+            shells.add_metric([*labels, state], count)
+        starts.add_metric([*labels, "true"], pool.figures.n_starts)
+        starts.add_metric([*labels, "false"], pool.figures.n_failed_starts)
+        deaths.add_metric(labels, pool.figures.n_deaths)
+    yield from (shells, starts, deaths)
+
+
+def _lines(figures: Mapping[_Labels, PoolFigures]) -> Iterator[Metric]:
+    """How calls wait for shells or threads, and how these get what they run."""
+    waits = HistogramMetricFamily(
+        "mlops_node_queue_seconds",
+        "Time that calls waited until a shell or a thread took them.",
+        labels=_POOL,
+    )
+    loads = HistogramMetricFamily(
+        "mlops_node_load_seconds", "Time of loading a version, failures included.", labels=_POOL
+    )
+    failed = CounterMetricFamily(
+        "mlops_node_failed_loads", "Versions that could not be loaded.", labels=_POOL
+    )
+    for labels, each in figures.items():
+        add_histogram(waits, labels, each.waits)
+        add_histogram(loads, labels, each.load_times)
+        failed.add_metric(labels, each.n_failed_loads)
+    yield from (waits, loads, failed)
