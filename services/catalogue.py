@@ -123,6 +123,11 @@ def published_version(name: str, version: str) -> PublishedVersion:
     raise NotFound("There is no such version of this service.")
 
 
+def all_versions() -> list[PublishedVersion]:
+    """All versions as the database has them."""
+    return [PublishedVersion.of(row) for row in _rows()]
+
+
 def latest_version(name: str) -> PublishedVersion:
     """The version of the service that was published last; raises NotFound."""
     row = _rows().named(name).last()
@@ -148,8 +153,7 @@ def _read_if_changed(
         current = CatalogueStamp.objects.values_list("value", flat=True).first()
         if is_filled and current == stamp:
             return None
-        everything = [PublishedVersion.of(row) for row in _rows()]
-        return current, {(each.name, each.version): each for each in everything}
+        return current, {(each.name, each.version): each for each in all_versions()}
     finally:
         close_old_connections()
 

@@ -16,7 +16,7 @@ from mlops.accounts.roles import Role
 from mlops.correlation import current_id, new_id
 from mlops.errors import MlopsError, NotFound
 from mlops.last_resort import error_of, internal_error
-from services import scoring
+from services import metrics, scoring
 from services.catalogue import Catalogue, PublishedVersion
 from services.permissions import require
 
@@ -56,6 +56,7 @@ class ScoringLane:
             body = await self._score(receive, segments, token)
             status = 200
         except _ClientGone:
+            metrics.note_request(metrics.CALLER_GONE)
             return
         except MlopsError as error:
             status, body, extra = error.status, _json(error.body()), _headers_of(error)
@@ -65,6 +66,7 @@ class ScoringLane:
             if unavailable := error_of(fault):
                 status, body = unavailable.status, _json(unavailable.body())
                 extra = _headers_of(unavailable)
+        metrics.note_request(status)
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),

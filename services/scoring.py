@@ -5,28 +5,65 @@ The lane, the REST view, the commands and the batch tasks all call `score`.
 
 import asyncio
 import logging
+import time
 
-from mlops.errors import NodeFailure, NodeTimeout
+from mlops.errors import MlopsError, NodeFailure, NodeTimeout
 from nodes import registry
 from nodes.compute_node import BundleUnknown, ComputeNode, PoolMissing
-from services import pushes
+from nodes.runtime.results import is_of_success
+from services import metrics, pushes
 from services.catalogue import PublishedVersion
 
 logger = logging.getLogger(__name__)
 
+# Whose call it is, for the metrics.
+CALL, BATCH = "call", "batch"
 
-async def score(published: PublishedVersion, body: bytes, *, correlation_id: str) -> bytes:
+_OK, _FAULT = 200, 500
+
+
+async def score(
+    published: PublishedVersion, body: bytes, *, correlation_id: str, source: str = CALL
+) -> bytes:
     """The result object as the node wrote it (wire-api section 3) for the caller's body, untouched.
 
     User code that fails is a result as well. Raises InvalidRequest, TooLarge, Busy, NodeFailure or
     NodeTimeout; NotFound when the version was deleted meanwhile. A message of a node's failure ends
-    with the correlation id, under which the logs of both nodes have it.
+    with the correlation id, under which the logs of both nodes have it. The call is counted, for
+    `source`.
     """
+    asked: list[str] = []
+    status, is_success, began = _FAULT, False, time.perf_counter()
+    try:
+        result = await _score(published, body, correlation_id, asked)
+        status, is_success = _OK, is_of_success(result)
+        return result
+    except MlopsError as error:
+        status = error.status
+        raise
+    except asyncio.CancelledError:
+        status = metrics.CALLER_GONE
+        raise
+    finally:
+        metrics.note_call(
+            published,
+            source=source,
+            node=asked[-1] if asked else "",
+            status=status,
+            is_success=is_success,
+            seconds=time.perf_counter() - began,
+        )
+
+
+async def _score(
+    published: PublishedVersion, body: bytes, correlation_id: str, asked: list[str]
+) -> bytes:
+    """The result; the addresses of the nodes that were asked are appended to `asked`."""
     try:
         may_build_pool = False  # rather go to a node that has it
         while True:
             try:
-                return await _dispatch(published, body, correlation_id, may_build_pool)
+                return await _dispatch(published, body, correlation_id, may_build_pool, asked)
             except PoolMissing:
                 if may_build_pool:
                     raise
@@ -40,9 +77,14 @@ async def score(published: PublishedVersion, body: bytes, *, correlation_id: str
 
 
 async def _dispatch(
-    published: PublishedVersion, body: bytes, correlation_id: str, may_build_pool: bool
+    published: PublishedVersion,
+    body: bytes,
+    correlation_id: str,
+    may_build_pool: bool,
+    asked: list[str],
 ) -> bytes:
     async def call(node: ComputeNode) -> bytes:
+        asked.append(node.address)
         asked_at = asyncio.get_running_loop().time()
         try:
             return await node.score(published.bundle_id, body, correlation_id=correlation_id)

@@ -4,6 +4,7 @@ from django.urls import path
 
 from services.api.batches import BatchById, Batches, BatchFile, BatchFiles
 from services.api.consumption import Consume, SwaggerDocument
+from services.api.metrics import Metrics
 from services.api.pools import ServicePool
 from services.api.realtime import RealtimeByName, RealtimeVersion
 from services.api.services import AllServices, ServiceByName, ServiceVersion
@@ -33,4 +34,6 @@ urlpatterns = [
     path(_BATCH, BatchById.as_view(), name="batch"),
     path(f"{_BATCH}/<str:index>/files", BatchFiles.as_view(), name="batch-files"),
     path(f"{_BATCH}/<str:index>/files/<str:file_name>", BatchFile.as_view(), name="batch-file"),
+    # /metrics
+    path("metrics", Metrics.as_view(), name="metrics"),
 ]

@@ -21,6 +21,7 @@ from .answers import (
 )
 from .authorization import METRICS_PATH
 from .errors import NodeError
+from .exposition import CONTENT_TYPE
 from .node import ComputeNode
 
 
@@ -71,7 +72,7 @@ async def _health(node: ComputeNode, _: Request) -> Response:
 
 
 async def _metrics(node: ComputeNode, _: Request) -> Response:
-    return Response(await metrics.report(node), media_type=metrics.CONTENT_TYPE)
+    return Response(await metrics.report(node), media_type=CONTENT_TYPE)
 
 
 async def _put_bundle(node: ComputeNode, request: Request) -> Response:

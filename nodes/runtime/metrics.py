@@ -1,18 +1,14 @@
 """The figures of a compute node in Prometheus' text format."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import accumulate
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
-from .figures import Histogram, PoolFigures
+from .exposition import add_histogram, as_text
+from .figures import PoolFigures
 from .lending import Lender
 from .manifests import REALTIME
 from .processes import descendants, proportional_bytes, scan
@@ -20,10 +16,9 @@ from .processes import descendants, proportional_bytes, scan
 if TYPE_CHECKING:
     from .node import ComputeNode
 
-CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
-
 _GENERIC = "generic"  # the pool of all versions that have none of their own
 _POOL = ("runtime", "pool")
+_Labels = tuple[str, str]
 
 
 async def report(node: "ComputeNode") -> bytes:
@@ -31,35 +26,6 @@ async def report(node: "ComputeNode") -> bytes:
     families = list(_families(node))  # here, where nothing changes meanwhile
     pids = {labels: pool.pids() for labels, pool in _pools(node).items()}
     return await asyncio.to_thread(_finish, families, pids)
-
-
-def as_text(families: Iterable[Metric]) -> bytes:
-    """The text of the families, and of what there is to say of this process."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Families(families))
-    ProcessCollector(registry=registry)
-    return generate_latest(registry)
-
-
-def add_histogram(family: HistogramMetricFamily, labels: Iterable[str], values: Histogram) -> None:
-    """Add the histogram to the family, as one of these labels."""
-    bounds = [*map(floatToGoString, values.bounds), "+Inf"]
-    buckets = list(zip(bounds, map(float, accumulate(values.counts)), strict=True))
-    family.add_metric(list(labels), buckets, sum_value=values.total)
-
-
-class _Families(Collector):
-    """Families that are complete already."""
-
-    def __init__(self, families: Iterable[Metric]) -> None:
-        self._families = families
-
-    def collect(self) -> Iterable[Metric]:
-        """The families."""
-        return self._families
-
-
-_Labels = tuple[str, str]
 
 
 def _finish(families: list[Metric], pids: Mapping[_Labels, list[int]]) -> bytes:

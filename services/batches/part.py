@@ -17,7 +17,7 @@ from services.batches import leases
 from services.batches.leases import Chunk, Grant, Item, LeaseLost
 from services.batches.outcomes import Outcome, answered, failed
 from services.catalogue import PublishedVersion
-from services.scoring import score
+from services.scoring import BATCH, score
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -275,4 +275,4 @@ class Part:
 
     async def _score(self, item: Item) -> bytes:
         correlation_id = f"{self.batch_id}/{item.index}"
-        return await score(self.published, item.body, correlation_id=correlation_id)
+        return await score(self.published, item.body, correlation_id=correlation_id, source=BATCH)

@@ -11,8 +11,8 @@ from tests.contract.document import document, nameless, operations
 from tests.contract.notation import described, text
 from tests.contract.operations import ANYBODY, CORE, DOCUMENTED, ERROR, OPERATIONS, Operation
 
-# Beside the REST API: pages, and the document itself.
-BESIDE = {"/", "/console", "/openapi.json", "/docs"}
+# Beside the REST API: pages, the document itself, and what Prometheus reads.
+BESIDE = {"/", "/console", "/openapi.json", "/docs", "/metrics"}
 
 
 def operation_of(row: Operation) -> Any:
