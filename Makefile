@@ -1,7 +1,7 @@
 # Every recipe uses relative paths and `python -m`, so that blanks in this folder's path do no harm.
 PYTHON := .venv/bin/python
 
-.PHONY: run test lint format
+.PHONY: run test lint format bench
 
 # Start everything on this machine; Ctrl-C stops it.
 run:
@@ -27,3 +27,9 @@ lint:
 format:
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
+
+# Measure, beside limits and peers, and write docs/benchmarks.md; half an hour on a machine that
+# does nothing else. `make bench ONLY="realtime mlserver"` takes only targets that begin so.
+bench:
+	@mlops/onebox/install.sh bench
+	@exec $(PYTHON) -m tests.benchmarks $(if $(ONLY),--only "$(ONLY)")

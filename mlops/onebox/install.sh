@@ -2,6 +2,7 @@
 # Installs what the product needs into .venv and, where it may, from Debian. Called by the Makefile:
 #   install.sh run    what `make run` needs; without R it goes on with Python only
 #   install.sh test   what `make test` needs on top; everything must be there
+#   install.sh bench  what `make bench` needs; peers in Python get environments of their own later
 # A second call with nothing changed installs nothing.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -11,7 +12,8 @@ purpose=$1
 python=.venv/bin/python
 r_packages=(r-base-core r-cran-jsonlite r-cran-mass r-cran-randomforest)
 # libatomic1 is for the browser driver within playwright.
-test_packages=(chromium curl libatomic1 postgresql redis-server rabbitmq-server)
+test_packages=(chromium curl libatomic1 postgresql redis-server rabbitmq-server wrk)
+bench_packages=(r-cran-plumber wrk)
 
 say() { printf '%s\n' "$*"; }
 fail() { printf '%s\n' "$*" >&2; exit 1; }
@@ -87,9 +89,13 @@ r_is_ready() {
 }
 
 what_tests_call_is_ready() {
-  command -v chromium && command -v curl && command -v redis-server &&
+  command -v chromium && command -v curl && command -v redis-server && command -v wrk &&
     [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] && $python -m playwright --version &&
     { command -v postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres'; }
+}
+
+what_benchmarks_call_is_ready() {
+  command -v wrk && Rscript --vanilla -e 'quit(status = !nzchar(system.file(package = "plumber")))'
 }
 
 # Installs Debian packages unless the check finds that what they bring is there.
@@ -122,5 +128,10 @@ case $purpose in
     ensure_r
     ensure what_tests_call_is_ready "What the tests call" "${test_packages[@]}"
     ;;
-  *) fail "usage: install.sh run|test" ;;
+  bench)
+    install_requirements requirements-dev.txt
+    ensure_r
+    ensure what_benchmarks_call_is_ready "What the benchmarks call" "${bench_packages[@]}"
+    ;;
+  *) fail "usage: install.sh run|test|bench" ;;
 esac

@@ -100,7 +100,7 @@ def test_changed_requirements_are_installed(machine: Machine) -> None:
 
 def test_what_the_tests_need_includes_what_a_start_needs(machine: Machine) -> None:
     machine.has_python()
-    for command in ("Rscript", "chromium", "curl", "redis-server", "postgres"):
+    for command in ("Rscript", "chromium", "curl", "redis-server", "postgres", "wrk"):
         machine.has(command)
     assert machine.install("test").returncode == 0
     assert machine.install("run").returncode == 0
