@@ -131,7 +131,8 @@ class OneBox:
     def client(self) -> httpx.Client:
         """A client signed in as admin."""
         credentials = {"username": "admin", "password": self.admin_password}
-        token = httpx.post(f"{self.url}/login", json=credentials).json()["access_token"]
+        answer = httpx.post(f"{self.url}/login", json=credentials, timeout=120)
+        token = answer.json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
         return httpx.Client(base_url=self.url, headers=headers, timeout=120, event_hooks=CHECKED)
 

@@ -312,7 +312,7 @@ def test_a_forged_token_is_401(
     path: str,
 ) -> None:
     headers = {"Authorization": f"Bearer {forge(claims, signing_key)}"}
-    with httpx.Client(base_url=one_box.url, headers=headers) as stranger:
+    with httpx.Client(base_url=one_box.url, headers=headers, timeout=120) as stranger:
         answer = (
             stranger.post(service, json=GOOD) if path == "scoring" else stranger.get("/services")
         )
@@ -324,19 +324,26 @@ def test_a_forged_token_is_401(
 )
 def test_no_proper_token_is_401(one_box: Any, service: str, header: str | None) -> None:
     headers = {} if header is None else {"Authorization": header.encode("latin-1")}
-    assert_error(httpx.post(one_box.url + service, json=GOOD, headers=headers), 401)
-    assert_error(httpx.get(one_box.url + "/services", headers=headers), 401)
+    assert_error(httpx.post(one_box.url + service, json=GOOD, headers=headers, timeout=120), 401)
+    assert_error(httpx.get(one_box.url + "/services", headers=headers, timeout=120), 401)
 
 
 def test_a_revoked_token_is_401_at_once(one_box: Any, session: httpx.Client, service: str) -> None:
     pair = httpx.post(
-        one_box.url + "/login", json={"username": "admin", "password": one_box.admin_password}
+        one_box.url + "/login",
+        json={"username": "admin", "password": one_box.admin_password},
+        timeout=120,
     ).json()
     headers = {"Authorization": f"Bearer {pair['access_token']}"}
-    assert httpx.post(one_box.url + service, json=GOOD, headers=headers).status_code == 200
+    assert (
+        httpx.post(one_box.url + service, json=GOOD, headers=headers, timeout=120).status_code
+        == 200
+    )
     revoked = httpx.delete(
-        one_box.url + "/login/refreshToken", params={"refreshToken": pair["refresh_token"]}
+        one_box.url + "/login/refreshToken",
+        params={"refreshToken": pair["refresh_token"]},
+        timeout=120,
     )
     assert revoked.status_code == 200
-    assert_error(httpx.post(one_box.url + service, json=GOOD, headers=headers), 401)
-    assert_error(httpx.get(one_box.url + "/services", headers=headers), 401)
+    assert_error(httpx.post(one_box.url + service, json=GOOD, headers=headers, timeout=120), 401)
+    assert_error(httpx.get(one_box.url + "/services", headers=headers, timeout=120), 401)

@@ -87,7 +87,7 @@ def test_a_box_keeps_its_data_over_a_restart_and_another_runs_beside_it(
     assert "Training" not in new_box.output
     assert published(new_box) == [("bos-rf", "1.0.0"), ("own", "1")]
     headers = {"Authorization": authorization}
-    assert httpx.get(f"{new_box.url}/services", headers=headers).status_code == 200
+    assert httpx.get(f"{new_box.url}/services", headers=headers, timeout=120).status_code == 200
 
 
 def test_a_first_start_that_was_killed_is_completed_by_the_next(new_box: OneBox) -> None:

@@ -158,6 +158,7 @@ def test_nothing_that_a_program_started_outlives_it(
     os.kill(web, signal.SIGKILL)
     supervisor.new_pid("web", after=web)
     assert not is_alive(orphan)
+    supervisor.new_pid("orphan", after=orphan)
     supervisor.stop()
     assert not is_alive(supervisor.pid("orphan"))
 

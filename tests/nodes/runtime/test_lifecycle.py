@@ -117,7 +117,7 @@ def test_without_the_cluster_key_nothing_is_answered(
 ) -> None:
     service = node.publish("x = 1")
     headers = {} if authorization is None else {"Authorization": authorization.encode()}
-    with httpx.Client(base_url=node.address, headers=headers) as stranger:
+    with httpx.Client(base_url=node.address, headers=headers, timeout=120) as stranger:
         for method, path in [
             ("GET", "/v1/health"),
             ("POST", f"/v1/bundles/{service.id}/score"),
