@@ -1,7 +1,7 @@
 """The caller's JSON made to fit the declared inputs (wire-api sections 0, 3 and 12).
 
 Standard library plus orjson where it is installed: Python shells use this directly, the node uses
-it on behalf of R shells.
+it on behalf of R shells (r_values.py).
 """
 
 import json
@@ -42,11 +42,6 @@ def read_inputs(body: bytes, declared: Sequence[tuple[str, str]]) -> dict[str, A
         # The fast reader had it as a float; the slow one keeps every digit.
         values = _fit(read_object(body, required=True, exact=True), declared)
     return values
-
-
-def normalise_for_r(body: bytes, declared: Sequence[tuple[str, str]]) -> bytes:
-    """The declared inputs as strict JSON that R reads: NaN as null, infinity as an overflow."""
-    return strict_json(read_inputs(body, declared))
 
 
 def strict_json(value: Any) -> bytes:

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 from . import results
 from .bundles import Bundle
@@ -20,10 +21,11 @@ from .errors import (
     ShellDied,
     ShellUnreached,
 )
-from .inputs import InputError, normalise_for_r
+from .inputs import InputError
 from .lending import Lender
 from .loading import load
 from .pool import Pool
+from .r_values import score_request
 from .shell import Shell
 
 logger = logging.getLogger(__name__)
@@ -32,6 +34,8 @@ _INLINE_PARSE_BYTES = 64 * 1024
 _FAILED_LOAD_SECONDS = 2.0
 _FAILED_LOADS_MAX = 1000
 _LOGGED_CHARACTERS = 4000  # of the message of a failed call
+
+_Request = tuple[dict[str, Any], bytes]  # header and body of a frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +82,9 @@ class Scorer:
         pool = self._pool_for(bundle)
         if failed := self._failed_load(bundle.id):
             return failed
+        request: _Request = {"op": "score"}, body
         if bundle.manifest.runtime == "R":
-            body = await self._normalise(bundle, body)
+            request = await self._request_for_r(bundle, body)
         while True:
             try:
                 shell = await pool.acquire(bundle.id)
@@ -88,7 +93,7 @@ class Scorer:
                 return results.failure(failure.message, failure.console)
             reusable = False  # until it has answered: else a call is in flight or its state unknown
             try:
-                result, reusable = await self._run(shell, bundle, body, correlation_id)
+                result, reusable = await self._run(shell, bundle, request, correlation_id)
                 return result
             except ShellUnreached:
                 continue
@@ -117,7 +122,7 @@ class Scorer:
         return pool
 
     async def _run(
-        self, shell: Shell, bundle: Bundle, body: bytes, correlation_id: str
+        self, shell: Shell, bundle: Bundle, request: _Request, correlation_id: str
     ) -> tuple[bytes, bool]:
         """The result, and whether the shell may serve another call."""
         deadline = asyncio.get_running_loop().time() + self._run_seconds
@@ -128,9 +133,7 @@ class Scorer:
                 _log_failure(correlation_id, bundle, failure.message)
                 return self._remember_failed_load(bundle.id, failure), False
         shell.console.begin()
-        header, data = await shell.call(
-            {"op": "score"}, body, deadline=deadline, expired=self._expired
-        )
+        header, data = await shell.call(*request, deadline=deadline, expired=self._expired)
         console = shell.console.finish()
         if header.get("retire"):
             logger.info("Shell %d is replaced: %s", shell.pid, header["retire"])
@@ -147,11 +150,11 @@ class Scorer:
         )
         return result, not header.get("retire")
 
-    async def _normalise(self, bundle: Bundle, body: bytes) -> bytes:
+    async def _request_for_r(self, bundle: Bundle, body: bytes) -> _Request:
         try:
             if len(body) <= _INLINE_PARSE_BYTES:
-                return normalise_for_r(body, bundle.manifest.inputs)
-            return await asyncio.to_thread(normalise_for_r, body, bundle.manifest.inputs)
+                return score_request(body, bundle.manifest.inputs)
+            return await asyncio.to_thread(score_request, body, bundle.manifest.inputs)
         except InputError as error:
             raise InvalidInput(error.message, fields=error.fields) from None
 

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from nodes.runtime.frames import FrameDecoder, encode_head
+from nodes.runtime.r_values import score_request
 
 R_SHELL = Path(__file__).parents[3] / "nodes/runtime/shells/r_shell.R"
 START_SECONDS = 60
@@ -107,6 +108,7 @@ class RShell:
         files: dict[str, bytes] | None = None,
     ) -> dict[str, Any]:
         """The reply to a bundle of this content; `inputs` and `outputs` map names to types."""
+        self._inputs = list((inputs or {}).items())
         bundle = self.home / "bundle"
         (bundle / "files").mkdir()
         for name, content in (files or {}).items():
@@ -125,6 +127,10 @@ class RShell:
         (bundle / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
         return self.ask("load", bundle=str(bundle))
 
+    def request(self, body: bytes) -> tuple[dict[str, Any], bytes]:
+        """What the node sends on to have this JSON text scored."""
+        return score_request(body, self._inputs)
+
     def score(self, **inputs: Any) -> Run:
         """One run with these inputs."""
         return self.score_bytes(json.dumps(inputs).encode())
@@ -132,7 +138,7 @@ class RShell:
     def score_bytes(self, body: bytes) -> Run:
         """One run with this JSON text."""
         self.console()
-        header, result = self.call({"op": "score"}, body)
+        header, result = self.call(*self.request(body))
         assert header["kind"] == "result", header
         values = json.loads(result)
         return Run(

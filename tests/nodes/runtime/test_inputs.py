@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nodes.runtime.inputs import InputError, normalise_for_r, read_inputs
+from nodes.runtime.inputs import InputError, read_inputs, strict_json
 from nodes.runtime.shells.values import to_python
 
 
@@ -186,9 +186,9 @@ def test_a_byte_order_mark_is_tolerated() -> None:
     assert read_inputs(b'\xef\xbb\xbf{"x":1}', [("x", "numeric")]) == {"x": 1}
 
 
-def test_r_gets_strict_json_of_the_declared_inputs() -> None:
+def test_declared_inputs_are_found_and_written_as_strict_json() -> None:
     declared = [("x", "data.frame"), ("y", "vector"), ("z", "character")]
     body = b'{"X":[{"a":1,"b":NaN},{"a":-Infinity}],"y":5,"z":"NaN \\" Infinity","more":1}'
-    text = normalise_for_r(body, declared)
+    text = strict_json(read_inputs(body, declared))
     assert text == (b'{"x":{"a":[1,-1e999],"b":[null,null]},"y":[5],"z":"NaN \\" Infinity"}')
     assert json.loads(text)["x"]["a"][1] == -math.inf

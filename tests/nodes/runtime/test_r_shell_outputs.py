@@ -189,7 +189,7 @@ def test_doubles_come_back_as_the_very_same_number(shell: RShell) -> None:
 
 
 def test_short_numbers_are_written_short(shell: RShell) -> None:
-    _, body = shell.call({"op": "score"}, b'{"of":"c(0.1, 24.5, 100000, 1e-7)"}')
+    _, body = shell.call(*shell.request(b'{"of":"c(0.1, 24.5, 100000, 1e-7)"}'))
     assert b'"v":[0.1,24.5,100000,1e-07]' in body
 
 

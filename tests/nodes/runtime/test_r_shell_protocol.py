@@ -77,7 +77,7 @@ def test_an_interrupt_stops_the_run_and_the_shell_goes_on(shell: RShell) -> None
         inputs={"forever": "logical"},
         outputs={"y": "numeric"},
     )
-    shell.send({"op": "score"}, b'{"forever":true}')
+    shell.send(*shell.request(b'{"forever":true}'))
     shell.wait_for_console("started\n")
     shell.process.send_signal(signal.SIGINT)
     stopped = shell.reply()

@@ -3,6 +3,8 @@
 COPIED_BYTES <- 1048576  # bodies up to here are joined with their header
 READ_BYTES <- 1048576
 WRITE_BYTES <- 16384  # what a socket that can be written to takes at once
+SCORE <- charToRaw("{\"op\":\"score\"}")  # the header of nearly all requests, not to be parsed
+SCORE_HEADER <- list(op = "score")
 
 # The socket to the node, after the secret on the second line of standard input was sent through it.
 #
@@ -40,8 +42,10 @@ receive <- function(socket) {
   header <- read_bytes(socket, bytes_to_number(prefix[1:4]))
   body <- read_bytes(socket, bytes_to_number(prefix[5:12]))
   if (is.null(header) || is.null(body)) return(NULL)
-  list(header = jsonlite::parse_json(utf8(header)), body = body)
+  list(header = if (identical(header, SCORE)) SCORE_HEADER else read_header(header), body = body)
 }
+
+read_header <- function(bytes) jsonlite::parse_json(utf8(bytes))
 
 # Sends the JSON text `header`, then `body`.
 send <- function(socket, header, body = NULL) {

@@ -16,8 +16,8 @@ main <- function() {
     send(socket, json_value(list(event = "ready", version = getRversion())))
     while (!is.null(request <- receive(socket))) {
       reply <- answer(shell, request$header, request$body)
-      flush(stdout())
-      flush(stderr())
+      .Internal(flush(stdout()))
+      .Internal(flush(stderr()))
       drop_interrupt()
       send(socket, reply$header, reply$body)
     }
@@ -36,7 +36,7 @@ answer <- function(shell, header, body) {
     switch(header$op,
       ping = reply(),
       load = load_bundle(shell, header$bundle),
-      score = score(shell, body),
+      score = score(shell, body, isTRUE(header$mixed)),
       answer_session(open_session(shell), header, body)
     ),
     error = function(e) refusal(conditionMessage(e))

@@ -4,6 +4,9 @@
 # value becomes the JSON that is natural to it. Stops with the output's name and what it holds
 # when JSON cannot express that.
 json_output <- function(value, type, name) {
+  if (type == "vector" && is.double(value) && !is.object(value) && is.null(dim(value))) {
+    return(json_join(json_doubles(value)))  # by far the most, and never refused
+  }
   json_for(json_shaped(plain(value), type), sprintf("%s (%s)", name, type))
 }
 
@@ -80,9 +83,9 @@ json_doubles <- function(x) {
   finite <- is.finite(x)
   if (!all(finite)) x[!finite] <- 0
   text <- sprintf("%.15g", x)
-  inexact <- which(unlist(jsonlite::parse_json(json_join(text))) != x)
-  if (length(inexact)) text[inexact] <- sprintf("%.17g", x[inexact])
-  text[!finite] <- "null"
+  inexact <- unlist(jsonlite::parse_json(json_join(text))) != x
+  if (any(inexact)) text[inexact] <- sprintf("%.17g", x[inexact])
+  if (!all(finite)) text[!finite] <- "null"
   text
 }
 

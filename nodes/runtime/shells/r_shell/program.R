@@ -30,30 +30,38 @@ parse_program <- function(text, label) {
 run_program <- function(program, between = function(value) NULL, show = identity) {
   calls <- NULL
   pending <- new_warnings()
-  failure <- withRestarts(
-    tryCatch(
-      withCallingHandlers(
-        allowInterrupts({
-          between()
-          for (statement in program) {
-            value <- run_statement(statement, pending)
-            between(value)
-          }
-        }),
-        warning = function(w) keep_warning(w, pending),
-        error = function(e) calls <<- sys.calls()
-      ),
-      # Out of stack, R skips the handler that notes the calls; the statement is known even then.
-      error = function(e) error_text(e, if (is.null(calls)) list(statement) else calls),
-      interrupt = function(e) structure("interrupted", cancelled = TRUE)
+  failure <- "the code jumped to the top level"
+  until_abort(failure <- tryCatch(
+    withCallingHandlers(
+      allowInterrupts({
+        between()
+        for (statement in program) {
+          value <- run_statement(statement, pending)
+          between(value)
+        }
+      }),
+      warning = function(w) keep_warning(w, pending),
+      error = function(e) calls <<- sys.calls()
     ),
-    abort = function() "the code jumped to the top level"
-  )
+    # Out of stack, R skips the handler that notes the calls; the statement is known even then.
+    error = function(e) error_text(e, if (is.null(calls)) list(statement) else calls),
+    interrupt = function(e) structure("interrupted", cancelled = TRUE)
+  ))
   if (!is.null(failure)) {
     cat(show(failure), "\n", sep = "", file = stderr())
     print_warnings(pending, "In addition: ")
   }
   failure
+}
+
+ABORT <- withRestarts(computeRestarts()[[1L]], abort = function() NULL)
+
+# Evaluates the expression; the restart "abort" ends it. withRestarts() takes several times as long.
+until_abort <- function(expression) {
+  restart <- ABORT
+  restart$exit <- environment()
+  .Internal(.addRestart(restart))
+  expression
 }
 
 run_statement <- function(statement, pending) {

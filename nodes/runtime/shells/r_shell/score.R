@@ -20,50 +20,59 @@ load_bundle <- function(shell, bundle) {
   if (!is.null(failure)) return(refusal(failure))
 
   store <- file.path(dirname(getwd()), "made-by-init")
-  shell$base <- keep_base(keep_directory(placed, files, store))
+  begin_runs(shell, keep_base(keep_directory(placed, files, store)))
   reply()
 }
 
+# Has the runs to come start at `base`.
+begin_runs <- function(shell, base) {
+  shell$base <- base
+  shell$rest <- state_at_rest(base)
+  shell$outputs <- lapply(shell$manifest$outputs, function(output) {
+    list(name = output$name, type = output$type, key = paste0(json_strings(output$name), ":"))
+  })
+}
+
 # One run of the loaded code: inputs bound, code run, outputs read, everything else undone.
-score <- function(shell, body) {
-  inputs <- tryCatch(read_inputs(utf8(body), shell$manifest$inputs), error = identity)
-  if (inherits(inputs, "error")) {
-    return(list(header = json_value(list(
-      kind = "invalid", message = conditionMessage(inputs), field = c(inputs$field, "")[1L]
-    ))))
-  }
-  tryCatch(run(shell, inputs), error = function(e) {
+score <- function(shell, body, mixed) {
+  tryCatch(run(shell, read_inputs(body, mixed)), error = function(e) {
     result(conditionMessage(e), retire = "the state of the shell is unknown")
   })
 }
 
 run <- function(shell, inputs) {
   pid <- Sys.getpid()
-  list2env(inputs, globalenv())
+  base <- shell$base
+  .Internal(list2env(inputs, globalenv()))
   program <- shell$program
   failure <- if (is.character(program)) program else run_program(program)
   if (Sys.getpid() != pid) tools::pskill(Sys.getpid(), tools::SIGKILL)  # a fork that ran on
 
-  suppressWarnings(settle(shell$base))
+  settle(base)
   outputs <- files <- "{}"
   if (is.null(failure)) {
     failure <- tryCatch({
-      outputs <- read_outputs(shell$manifest$outputs)
+      outputs <- read_outputs(shell$outputs)
       files <- output_files(shell$manifest$outputFiles)
       NULL
     }, error = conditionMessage)
   }
-  changed <- changed_files(shell$base$directory)
-  retire <- suppressWarnings(restore(shell$base))
+  rest <- shell$rest
+  same_files <- identical(stamps(rest$paths), rest$stamps)
+  changed <- if (!same_files) changed_files(base$directory)
+  retire <- restore(base, rest, same_files)
+  if (retire == "" && !(same_files && identical(search(), rest$process$search))) {
+    shell$rest <- state_at_rest(base)
+  }
   result(failure, retire, changed, outputs, files)
 }
 
-read_outputs <- function(definitions) {
-  names <- vapply(definitions, `[[`, "", "name")
-  values <- vapply(definitions, function(output) {
-    json_output(get0(output$name, globalenv(), inherits = FALSE), output$type, output$name)
+read_outputs <- function(declared) {
+  members <- vapply(declared, function(output) {
+    value <- get0(output$name, globalenv(), inherits = FALSE)
+    paste0(output$key, json_output(value, output$type, output$name))
   }, "")
-  json_object(structure(values, names = names))
+  paste0("{", paste(members, collapse = ","), "}")
 }
 
 # The reply of one run: what failed and what stands against another run, if anything; names of
@@ -84,10 +93,10 @@ result <- function(failure, retire, changed = NULL, outputs = "{}", files = "{}"
 # takes a hundred calls' time and should not be in the second call of everybody.
 warm_up <- function() {
   shell <- new.env()
-  x <- list(name = "x", type = "data.frame")
   y <- list(name = "y", type = "vector")
-  shell$manifest <- list(inputs = list(x), outputs = list(y), outputFiles = list())
+  shell$manifest <- list(outputs = list(y), outputFiles = list())
   shell$program <- parse_program("y <- x$a", "<code>")
-  shell$base <- keep_base(keep_directory(read_directory(getwd()), getwd(), ""))
-  for (i in 1:3) score(shell, charToRaw("{\"x\":{\"a\":[1.5]}}"))
+  begin_runs(shell, keep_base(keep_directory(read_directory(getwd()), getwd(), "")))
+  inputs <- serialize(list(x = data.frame(a = 1.5)), NULL)
+  for (i in 1:3) score(shell, inputs, mixed = FALSE)
 }
