@@ -5,6 +5,7 @@ main <- function() {
   socket <- connect()
   leave <- quit
   mask_functions(socket)
+  remember_deparse_options()
   create_last_warning()
   options(
     device = plot_device(), error = quote(invisible()), pager = print_files, repos = REPOSITORY
