@@ -39,14 +39,16 @@ def note_call(
 ) -> None:
     """A call of the version has ended, on `node` if any had been asked."""
     name, version = published.name, published.version
-    success = "true" if is_success else "false"
-    _tallies.count((_CALLS, name, version, source, node, str(status), success))
-    _tallies.observe((_TIMES, name, version, source), seconds)
+    _tallies.count_timed(
+        (_CALLS, name, version, source, node, status, is_success),
+        (_TIMES, name, version, source),
+        seconds,
+    )
 
 
 def note_request(status: int) -> None:
     """A scoring request was answered, whatever it asked for."""
-    _tallies.count((_REQUESTS, str(status)))
+    _tallies.count((_REQUESTS, status))
 
 
 def report() -> bytes:
@@ -69,7 +71,7 @@ def _of_what_is_gone(totals: Iterable[Key], versions: Iterable[PublishedVersion]
     """The keys with versions that are not published, or nodes that are not declared."""
     published = {(each.name, each.version) for each in versions}
     declared = declared_uris()
-    addresses = {key[4] for key in totals if key[0] == _CALLS} - {""}
+    addresses = {str(key[4]) for key in totals if key[0] == _CALLS} - {""}
     lost = {address for address in addresses if not _is_declared(address, declared)}
     return {
         key
@@ -108,7 +110,8 @@ def _families(rows: Mapping[Key, Tally], versions: Iterable[PublishedVersion]) -
         "What is published, and the bundle by which compute nodes know it.",
         labels=["name", "version"],
     )
-    for (family, *labels), tally in rows.items():
+    for (family, *parts), tally in rows.items():
+        labels = [str(part).lower() if isinstance(part, bool) else str(part) for part in parts]
         if family == _TIMES:
             add_histogram(times, labels, _histogram(tally))
         elif family == _CALLS:

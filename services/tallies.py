@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 FLUSH_SECONDS = 5.0
 _MOST_KEYS = 20_000  # beyond that those that have not changed for longest are forgotten
 
-Key = tuple[str, ...]
+Key = tuple[str | int, ...]
 # Of a count its value; of a histogram how many values lay up to each bound, how many beyond, and
 # what all of them add up to.
 Tally = list[float]
@@ -54,12 +54,17 @@ class Tallies:
                 tally = self._begin(key, 1)
             tally[0] += 1
 
-    def observe(self, key: Key, seconds: float) -> None:
-        """Add a time to the histogram."""
+    def count_timed(self, key: Key, times: Key, seconds: float) -> None:
+        """Add one, and the time that it took to the histogram `times`."""
         with self._lock:
-            tally = self._news.get(key)
+            news = self._news
+            tally = news.get(key)
             if tally is None:
-                tally = self._begin(key, len(SECONDS) + 2)
+                tally = self._begin(key, 1)
+            tally[0] += 1
+            tally = news.get(times)
+            if tally is None:
+                tally = self._begin(times, len(SECONDS) + 2)
             tally[bisect_left(SECONDS, seconds)] += 1
             tally[-1] += seconds
 
@@ -94,7 +99,8 @@ class Tallies:
             self._has_begun = True
             threading.Thread(target=self._flush_for_ever, name="tallies", daemon=True).start()
             atexit.register(self.totals)
-        tally = self._news[key] = [0.0] * size
+        tally: Tally = [0] * size
+        self._news[key] = tally
         return tally
 
     def _flush_for_ever(self) -> None:

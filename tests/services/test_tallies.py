@@ -18,8 +18,7 @@ import os, sys
 from pathlib import Path
 from services.tallies import Tallies
 tallies = Tallies(Path(sys.argv[1]))
-tallies.count(("calls", "a"))
-tallies.observe(("times", "a"), 0.3)
+tallies.count_timed(("calls", "a"), ("times", "a"), 0.3)
 if os.fork() == 0:
     tallies.count(("calls", "b"))
     tallies.totals()
@@ -62,7 +61,7 @@ def test_threads_lose_nothing(tmp_path: Path) -> None:
 
 def test_a_time_beyond_all_bounds_is_counted(tmp_path: Path) -> None:
     counting = Tallies(tmp_path)
-    counting.observe(("times",), SECONDS[-1] + 1)
+    counting.count_timed(("calls",), ("times",), SECONDS[-1] + 1)
     assert counting.totals()["times",][-2:] == [1, SECONDS[-1] + 1]
 
 
