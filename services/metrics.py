@@ -5,17 +5,13 @@ from collections.abc import Iterable, Mapping
 
 from django.conf import settings
 from django.db import DatabaseError
-from prometheus_client.core import (
-    CounterMetricFamily,
-    HistogramMetricFamily,
-    InfoMetricFamily,
-)
+from prometheus_client.core import CounterMetricFamily, InfoMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from mlops.errors import InvalidRequest
 from nodes import uris
 from nodes.registry import declared_uris
-from nodes.runtime.exposition import add_histogram, as_text
+from nodes.runtime.exposition import HistogramFamily, as_text
 from nodes.runtime.figures import Histogram
 from services.catalogue import PublishedVersion, all_versions
 from services.tallies import Key, Tallies, Tally
@@ -64,7 +60,7 @@ def report() -> bytes:
     if gone:
         _tallies.forget(gone)
     rows = {key: tally for key, tally in totals.items() if key not in gone}
-    return as_text(_families(rows, versions))
+    return as_text(_families(rows, versions), [_times(rows)])
 
 
 def _of_what_is_gone(totals: Iterable[Key], versions: Iterable[PublishedVersion]) -> set[Key]:
@@ -95,11 +91,6 @@ def _families(rows: Mapping[Key, Tally], versions: Iterable[PublishedVersion]) -
         "Calls of versions by HTTP status, and whether the run succeeded.",
         labels=["name", "version", "source", "node", "status", "success"],
     )
-    times = HistogramMetricFamily(
-        "mlops_call_seconds",
-        "Time of calls of versions, from the web node to the compute node and back.",
-        labels=["name", "version", "source"],
-    )
     requests = CounterMetricFamily(
         "mlops_scoring_requests",
         "Scoring requests with a token by HTTP status, refused ones included.",
@@ -112,20 +103,25 @@ def _families(rows: Mapping[Key, Tally], versions: Iterable[PublishedVersion]) -
     )
     for (family, *parts), tally in rows.items():
         labels = [str(part).lower() if isinstance(part, bool) else str(part) for part in parts]
-        if family == _TIMES:
-            add_histogram(times, labels, _histogram(tally))
-        elif family == _CALLS:
+        if family == _CALLS:
             calls.add_metric(labels, tally[0])
         elif family == _REQUESTS:
             requests.add_metric(labels, tally[0])
     for each in versions:
         info = {"runtime": each.runtime, "bundle": each.bundle_id}
         infos.add_metric([each.name, each.version], info)
-    return calls, times, requests, infos
+    return calls, requests, infos
 
 
-def _histogram(tally: Tally) -> Histogram:
-    histogram = Histogram()
-    histogram.counts = [int(count) for count in tally[:-1]]
-    histogram.total = tally[-1]
-    return histogram
+def _times(rows: Mapping[Key, Tally]) -> HistogramFamily:
+    times = HistogramFamily(
+        "mlops_call_seconds",
+        "Time of calls of versions, from the web node to the compute node and back.",
+        ["name", "version", "source"],
+    )
+    for key, tally in rows.items():
+        if key[0] == _TIMES:
+            histogram = Histogram()
+            histogram.counts, histogram.total = [int(count) for count in tally[:-1]], tally[-1]
+            times.add([str(part) for part in key[1:]], histogram)
+    return times

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from .exposition import add_histogram, as_text
+from .exposition import HistogramFamily, as_text
 from .figures import PoolFigures
 from .lending import Lender
 from .manifests import REALTIME
@@ -19,16 +19,17 @@ if TYPE_CHECKING:
 _GENERIC = "generic"  # the pool of all versions that have none of their own
 _POOL = ("runtime", "pool")
 _Labels = tuple[str, str]
+_OF_REALTIME = (REALTIME, _GENERIC)
 
 
 async def report(node: "ComputeNode") -> bytes:
     """All of the node's figures as text, and how much memory its shells have."""
-    families = list(_families(node))  # here, where nothing changes meanwhile
+    families, lines = list(_families(node)), _lines(node)  # here, where nothing changes meanwhile
     pids = {labels: pool.pids() for labels, pool in _pools(node).items()}
-    return await asyncio.to_thread(_finish, families, pids)
+    return await asyncio.to_thread(lambda: as_text([*families, _memory(pids)], lines))
 
 
-def _finish(families: list[Metric], pids: Mapping[_Labels, list[int]]) -> bytes:
+def _memory(pids: Mapping[_Labels, list[int]]) -> Metric:
     memory = GaugeMetricFamily(
         "mlops_node_shell_memory_bytes",
         "Memory of shells and what they have started; shared pages count in proportion.",
@@ -38,7 +39,7 @@ def _finish(families: list[Metric], pids: Mapping[_Labels, list[int]]) -> bytes:
     for labels, roots in pids.items():
         below = [process.pid for process in descendants(table, *roots)]
         memory.add_metric(labels, sum(map(proportional_bytes, {*roots, *below})))
-    return as_text([*families, memory])
+    return memory
 
 
 def _pools(node: "ComputeNode") -> dict[_Labels, Lender]:
@@ -52,17 +53,21 @@ def _pools(node: "ComputeNode") -> dict[_Labels, Lender]:
 
 def _families(node: "ComputeNode") -> Iterator[Metric]:
     yield _calls(node)
-    pools, realtime, of_realtime = _pools(node), node.realtime, (REALTIME, _GENERIC)
+    pools, realtime = _pools(node), node.realtime
     yield from _shells(pools)
     waiting = GaugeMetricFamily(
         "mlops_node_waiting_calls", "Calls that wait in line.", labels=_POOL
     )
     for labels, pool in pools.items():
         waiting.add_metric(labels, pool.n_waiting)
-    waiting.add_metric(of_realtime, realtime.n_waiting)
+    waiting.add_metric(_OF_REALTIME, realtime.n_waiting)
     yield waiting
-    figures = {labels: pool.figures for labels, pool in pools.items()}
-    yield from _lines({**figures, of_realtime: realtime.figures})
+    failed = CounterMetricFamily(
+        "mlops_node_failed_loads", "Versions that could not be loaded.", labels=_POOL
+    )
+    for labels, figures in _figures(node).items():
+        failed.add_metric(labels, figures.n_failed_loads)
+    yield failed
     threads = GaugeMetricFamily(
         "mlops_node_realtime_threads", "Threads for realtime versions.", labels=["state"]
     )
@@ -112,21 +117,23 @@ def _shells(pools: Mapping[_Labels, Lender]) -> Iterator[Metric]:
     yield from (shells, starts, deaths)
 
 
-def _lines(figures: Mapping[_Labels, PoolFigures]) -> Iterator[Metric]:
-    """How calls wait for shells or threads, and how these get what they run."""
-    waits = HistogramMetricFamily(
+def _figures(node: "ComputeNode") -> dict[_Labels, PoolFigures]:
+    """What was counted of all pools of shells, and of the threads of realtime versions."""
+    figures = {labels: pool.figures for labels, pool in _pools(node).items()}
+    return {**figures, _OF_REALTIME: node.realtime.figures}
+
+
+def _lines(node: "ComputeNode") -> list[HistogramFamily]:
+    """How long calls waited in line, and how long it took to load what they run."""
+    waits = HistogramFamily(
         "mlops_node_queue_seconds",
         "Time that calls waited until a shell or a thread took them.",
-        labels=_POOL,
+        _POOL,
     )
-    loads = HistogramMetricFamily(
-        "mlops_node_load_seconds", "Time of loading a version, failures included.", labels=_POOL
+    loads = HistogramFamily(
+        "mlops_node_load_seconds", "Time of loading a version, failures included.", _POOL
     )
-    failed = CounterMetricFamily(
-        "mlops_node_failed_loads", "Versions that could not be loaded.", labels=_POOL
-    )
-    for labels, each in figures.items():
-        add_histogram(waits, labels, each.waits)
-        add_histogram(loads, labels, each.load_times)
-        failed.add_metric(labels, each.n_failed_loads)
-    yield from (waits, loads, failed)
+    for labels, figures in _figures(node).items():
+        waits.add(labels, figures.waits)
+        loads.add(labels, figures.load_times)
+    return [waits, loads]
