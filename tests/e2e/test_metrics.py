@@ -37,3 +37,25 @@ def test_the_web_node_tells_of_the_items_that_the_batch_worker_ran(one_box: OneB
         seen = figures(client, f"http://127.0.0.1:{one_box.compute_port}/metrics")
     calls = {"bundle": info.labels["bundle"], "status": "200", "success": "true"}
     assert seen.sum("mlops_node_calls_total", **calls) == N_ITEMS + 1
+
+
+def answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/ping").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_nothing_that_was_told_is_less_when_the_web_node_was_killed(one_box: OneBox) -> None:
+    with one_box.client() as client:
+        publish(client, "lasting", "y = x")
+        for x in range(3):
+            client.post("/api/lasting/1", json={"x": x}).raise_for_status()
+        told = figures(client).of("mlops_calls_total", name="lasting")
+        assert [sample.value for sample in told] == [3]
+        one_box.kill("web node")
+        wait_until(lambda: answers(client), every=0.2)
+        client.post("/api/lasting/1", json={"x": 3}).raise_for_status()
+        (sample,) = figures(client).of("mlops_calls_total", name="lasting")
+        assert (sample.labels, sample.value) == (told[0].labels, 4)
+        client.delete("/services/lasting/1").raise_for_status()
