@@ -38,6 +38,16 @@ class WholeNumber(serializers.IntegerField):
         return int(data)
 
 
+class Switch(serializers.BooleanField):
+    """JSON's true or false; texts and numbers are not taken for one."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        """The value; ValidationError for any other kind."""
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
 def wire_time(moment: datetime) -> str:
     """A moment as the contract spells it: ISO 8601 without zone, UTC, microseconds."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")

@@ -25,6 +25,8 @@ def manifest(version: Version) -> bytes:
         "runtime": version.runtime_type,
         "payload": payload and {"kind": kind, "sha256": payload.digest, "size": payload.size},
     }
+    if version.row_independent:
+        content["rowIndependent"] = True
     if version.has_pool:
         content["pool"] = version.pk
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

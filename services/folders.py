@@ -9,6 +9,7 @@
     description = "House prices"   # optional
     files = ["zones.csv"]          # optional: copied to the working directory under the same names
     artifacts = ["plot.png"]       # optional: names of the files that a call returns
+    row_independent = true         # optional: calls that wait together may be run as one
 
     [inputs]                       # optional: names and types, in this order
     inputData = "data.frame"
@@ -40,6 +41,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops.errors import InvalidRequest
+from services.row_independence import require_rows_of
 from services.schema import CODE_RUNTIMES, REALTIME, Definition, Parameter, require_name
 
 FILE_NAME = "service.toml"
@@ -57,13 +59,19 @@ _KEYS: dict[str, type[Any]] = {
     "description": str,
     "files": list,
     "artifacts": list,
+    "row_independent": bool,
     "inputs": dict,
     "outputs": dict,
     "models": dict,
     "model": str,
 }
 _REALTIME_KEYS = {"name", "version", "runtime", "model", "alias", "description"}
-_KINDS: dict[type[Any], str] = {str: "text", list: "a list of texts", dict: "a table of texts"}
+_KINDS: dict[type[Any], str] = {
+    str: "text",
+    list: "a list of texts",
+    dict: "a table of texts",
+    bool: "true or false",
+}
 # How the rules of the wire call what the folder calls otherwise.
 _KEY_OF_FIELD = {
     "inputParameterDefinitions": "inputs",
@@ -71,6 +79,7 @@ _KEY_OF_FIELD = {
     "outputFileNames": "artifacts",
     "operationId": "alias",
     "initCode": "init",
+    "rowIndependent": "row_independent",
 }
 
 
@@ -112,6 +121,7 @@ def read(folder: Path) -> ServiceFolder:
             outputs=toml.parameters("outputs"),
             runtime_type=runtime,
             output_files=toml.texts("artifacts"),
+            row_independent=bool(toml.said.get("row_independent")),
         )
     name, version = toml.text("name"), toml.optional_text("version")
     try:
@@ -119,6 +129,12 @@ def read(folder: Path) -> ServiceFolder:
         if version is not None:
             require_name("version", version)
         definition = definition.checked()
+        if definition.row_independent:
+            require_rows_of(
+                inputs=definition.inputs or [],
+                outputs=definition.outputs or [],
+                output_files=definition.output_files or [],
+            )
     except InvalidRequest as error:
         raise toml.refused(error) from None
     return ServiceFolder(
@@ -152,7 +168,9 @@ class _Toml:
         if kind is None:
             raise self.wrong(key, f"is not known; the keys are {', '.join(_KEYS)}")
         texts = list(value.values()) if isinstance(value, dict) else value
-        is_right = isinstance(value, kind) and all(isinstance(text, str) for text in texts)
+        is_right = isinstance(value, kind) and (
+            kind is bool or all(isinstance(text, str) for text in texts)
+        )
         if not is_right:
             raise self.wrong(key, f"must be {_KINDS[kind]}")
 

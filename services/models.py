@@ -62,6 +62,7 @@ class Version(models.Model):
     input_parameters = models.JSONField(default=list)
     output_parameters = models.JSONField(default=list)
     output_files = models.JSONField(default=list)
+    row_independent = models.BooleanField(default=False)
     snapshot_id = models.UUIDField(null=True)  # as named at publish; the snapshot may be gone
     payload = models.ForeignKey(Blob, on_delete=models.PROTECT, null=True, related_name="+")
     bundle_id = models.CharField(max_length=64)

@@ -51,6 +51,7 @@ class Definition:
     outputs: Sequence[Parameter] | None = None
     runtime_type: str | None = None
     output_files: Sequence[str] | None = None
+    row_independent: bool | None = None
 
     def checked(self) -> "Definition":
         """The same definition with canonical type names; raises InvalidRequest naming the field."""

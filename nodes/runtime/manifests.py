@@ -20,6 +20,7 @@ class Manifest:
     inputs: tuple[tuple[str, str], ...]
     payload_sha256: str | None
     payload_size: int
+    row_independent: bool = False  # calls may be merged by their rows
     pool: int | None = None  # of a version that runs in a dedicated pool only: whose it is
 
 
@@ -51,13 +52,17 @@ def parse_manifest(data: Any) -> Manifest:
     pool = data.get("pool")
     if not isinstance(pool, int | None):
         raise TypeError("pool must be a number")
+    row_independent = data.get("rowIndependent", False)
+    if not isinstance(row_independent, bool):
+        raise TypeError("rowIndependent must be true or false")
     payload = data["payload"]
     if payload is None:
-        return Manifest(data["runtime"], inputs, None, 0, pool)
+        return Manifest(data["runtime"], inputs, None, 0, row_independent, pool)
     kind = "model" if is_realtime else "snapshot"
     if payload["kind"] != kind or not isinstance(payload["size"], int):
         raise ValueError(f"payload {payload!r}")
-    return Manifest(data["runtime"], inputs, str(payload["sha256"]), payload["size"], pool)
+    digest, size = str(payload["sha256"]), payload["size"]
+    return Manifest(data["runtime"], inputs, digest, size, row_independent, pool)
 
 
 def _parameters(items: Any) -> tuple[tuple[str, str], ...]:

@@ -18,6 +18,7 @@ from services.catalogue import begin_change
 from services.models import RuntimeType, Version
 from services.permissions import require_role
 from services.pools.nudging import nudge_after_commit
+from services.row_independence import require_rows
 from services.schema import Definition
 
 if TYPE_CHECKING:
@@ -72,6 +73,9 @@ def _apply(definition: Definition, version: Version) -> None:
         version.output_parameters = stored_parameters(definition.outputs)
     if definition.output_files is not None:
         version.output_files = list(definition.output_files)
+    if definition.row_independent is not None:
+        version.row_independent = definition.row_independent
+    require_rows(version)
 
 
 def _replace_snapshot(

@@ -11,6 +11,7 @@ from services.actions.baking import bake_snapshot, own_snapshot, stored_paramete
 from services.catalogue import begin_change
 from services.models import Version
 from services.permissions import require_role
+from services.row_independence import require_rows
 from services.schema import DEFAULT_RUNTIME, Definition
 
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ def publish_version(
             input_parameters=stored_parameters(definition.inputs or []),
             output_parameters=stored_parameters(definition.outputs or []),
             output_files=list(definition.output_files or []),
+            row_independent=bool(definition.row_independent),
         )
+        require_rows(published)
         if definition.snapshot_id is not None:
             snapshot = own_snapshot(
                 user=user, snapshot_id=definition.snapshot_id, runtime=published.runtime_type

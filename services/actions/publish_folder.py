@@ -97,6 +97,7 @@ def _everything(definition: Definition) -> Definition:
         init_code=definition.init_code or "",
         description=definition.description or "",
         operation_id=definition.operation_id or "",
+        row_independent=bool(definition.row_independent),
     )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from mlops.representation import Text, wire_time
+from mlops.representation import Switch, Text, wire_time
 from mlops.rest import CaseInsensitiveSerializer
 from services.models import Version
 from services.permissions import may_write
@@ -52,6 +52,18 @@ class WebService(serializers.Serializer[Version]):
         source="output_files", child=serializers.CharField()
     )
     myPermissionOnService = serializers.SerializerMethodField()  # noqa: N815
+    rowIndependent = serializers.BooleanField(  # noqa: N815
+        source="row_independent",
+        required=False,
+        help_text="Calls that wait together may be run as one; absent when they may not.",
+    )
+
+    def to_representation(self, instance: Version) -> dict[str, Any]:
+        """The object of the contract; what extends it is there only where it says something."""
+        described: dict[str, Any] = super().to_representation(instance)
+        if not instance.row_independent:
+            del described["rowIndependent"]
+        return described
 
     def get_creationTime(self, version: Version) -> str:  # noqa: N802 - DRF looks it up by name
         """The moment of publishing."""
@@ -104,6 +116,12 @@ class PatchRequest(CaseInsensitiveSerializer):
         allow_null=True,
         help_text="Plain names of files in the working directory that a call returns.",
     )
+    rowIndependent = Switch(  # noqa: N815
+        required=False,
+        allow_null=True,
+        help_text="Whether each row of the outputs depends on the same row of the inputs alone: "
+        "calls that wait together are then run as one.",
+    )
 
     def definition(self) -> Definition:
         """The request as the actions take it."""
@@ -118,6 +136,7 @@ class PatchRequest(CaseInsensitiveSerializer):
             outputs=_parameters(said.get("outputParameterDefinitions")),
             runtime_type=said.get("runtimeType"),
             output_files=said.get("outputFileNames"),
+            row_independent=said.get("rowIndependent"),
         )
 
 

@@ -129,6 +129,7 @@ WEB_SERVICE = {
     "outputParameterDefinitions": PARAMETERS,
     "outputFileNames": ["string"],
     "myPermissionOnService": "string",
+    "rowIndependent?": "boolean",  # of ours
 }
 _OPTIONAL = {
     "initCode?": "string?",
@@ -139,6 +140,7 @@ _OPTIONAL = {
     "outputParameterDefinitions?": Nullable(PARAMETERS),
     "runtimeType?": "string?",
     "outputFileNames?": Nullable(["string"]),
+    "rowIndependent?": "boolean?",  # of ours
 }
 PUBLISH = {"code": "string", **_OPTIONAL}
 PATCH = {"code?": "string?", **_OPTIONAL}

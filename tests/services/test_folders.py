@@ -134,6 +134,8 @@ def test_a_missing_key_is_named(folder: Path, key: str) -> None:
         ("inputs = {x = 'float'}", "inputs.0.type"),
         ("outputs = {'' = 'numeric'}", "outputs.0.name"),
         ("models = {m = 'absent.pkl'}", "models.m"),
+        ("row_independent = 'yes'", "row_independent"),
+        ("row_independent = true", "row_independent"),  # there are no rows
     ],
 )
 def test_a_wrong_value_is_refused_and_its_key_named(folder: Path, line: str, key: str) -> None:

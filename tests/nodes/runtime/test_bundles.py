@@ -93,6 +93,7 @@ def test_a_manifest_cut_short_is_refused(puts: Puts, run: Run) -> None:
         {"outputs": [{"name": 1, "type": "vector"}]},
         {"payload": {"kind": "other"}},
         {"outputFiles": [1]},
+        {"rowIndependent": 1},
     ],
 )
 def test_a_manifest_that_is_not_well_formed_is_refused(
