@@ -31,6 +31,8 @@ class NodeConfig:
     run_seconds: float = 3600.0
     queue_length: int = 1000
     queue_seconds: float = 30.0
+    merge_max_rows: int = 1000  # of one run of several calls; 1: calls are never merged
+    merge_max_bytes: int = MIB  # of their bodies
 
     realtime_threads: int = 2
     realtime_seconds: float = 60.0  # the longest that a call of a realtime version may take

@@ -119,6 +119,9 @@ class DedicatedPool(Lender):
     def _idle_count(self) -> int:
         return len(self._idle)
 
+    def _may_take(self, bundle_id: str) -> bool:  # noqa: ARG002
+        return bool(self._idle)
+
     def _take(self, bundle_id: str | None, *, waited: float) -> Shell | None:  # noqa: ARG002
         return self._lend(self._idle[-1], bundle_id) if self._idle else None
 

@@ -13,6 +13,8 @@ SECONDS = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
     *(1.0, 2.5, 5.0, 10.0, 60.0),
 )
+# The same, for rows and calls in one run.
+SIZES = tuple(2.0**power for power in range(1, 11))
 _MOST_BUNDLES = 10_000
 
 
@@ -33,11 +35,25 @@ class Histogram:
 
 
 @dataclass(slots=True)
+class MergeFigures:
+    """How calls that may be merged with others were run."""
+
+    # Calls by why they waited no longer: "idle" something was idle when they came, "free" it came
+    # free, "rows" and "bytes" it came free and could take no more.
+    flushed: Counter[str] = field(default_factory=Counter)
+    # Calls that were to be merged and ran alone after all, by the reason.
+    unmerged: Counter[str] = field(default_factory=Counter)
+    rows: Histogram = field(default_factory=lambda: Histogram(SIZES))  # of each merged run
+    calls: Histogram = field(default_factory=lambda: Histogram(SIZES))  # the same
+
+
+@dataclass(slots=True)
 class PoolFigures:
     """What one pool of shells has seen, or the threads of realtime versions."""
 
     waits: Histogram = field(default_factory=Histogram)  # of calls that got a shell, in seconds
     load_times: Histogram = field(default_factory=Histogram)  # of bundles, in seconds
+    merging: MergeFigures = field(default_factory=MergeFigures)
     n_failed_loads: int = 0
     n_starts: int = 0
     n_failed_starts: int = 0

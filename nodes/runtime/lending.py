@@ -93,6 +93,10 @@ class Lender:
                 raise
             self.discard(shell)
 
+    def is_ready(self, bundle_id: str) -> bool:
+        """Whether `acquire` would give a shell at once."""
+        return self._running and self._may_take(bundle_id)
+
     def release(self, shell: Shell) -> None:
         """Takes a shell back that has finished its call and may serve the next of its bundle."""
         if shell not in self._lent or not shell.alive or not self._running:
@@ -143,6 +147,10 @@ class Lender:
 
     def _idle_count(self) -> int:
         """How many they are."""
+        raise NotImplementedError
+
+    def _may_take(self, bundle_id: str) -> bool:
+        """Whether `_take` would give a shell to a call that has just come."""
         raise NotImplementedError
 
     def _take(self, bundle_id: str | None, *, waited: float) -> Shell | None:

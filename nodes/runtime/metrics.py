@@ -59,7 +59,7 @@ def _families(node: "ComputeNode") -> Iterator[Metric]:
         "mlops_node_waiting_calls", "Calls that wait in line.", labels=_POOL
     )
     for labels, pool in pools.items():
-        waiting.add_metric(labels, pool.n_waiting)
+        waiting.add_metric(labels, pool.n_waiting + node.scorer.merger.n_waiting(pool))
     waiting.add_metric(_OF_REALTIME, realtime.n_waiting)
     yield waiting
     failed = CounterMetricFamily(
@@ -68,6 +68,7 @@ def _families(node: "ComputeNode") -> Iterator[Metric]:
     for labels, figures in _figures(node).items():
         failed.add_metric(labels, figures.n_failed_loads)
     yield failed
+    yield from _merging(node)
     threads = GaugeMetricFamily(
         "mlops_node_realtime_threads", "Threads for realtime versions.", labels=["state"]
     )
@@ -133,7 +134,31 @@ def _lines(node: "ComputeNode") -> list[HistogramFamily]:
     loads = HistogramFamily(
         "mlops_node_load_seconds", "Time of loading a version, failures included.", _POOL
     )
+    rows = HistogramFamily("mlops_node_merged_rows", "Rows in each run of several calls.", _POOL)
+    calls = HistogramFamily("mlops_node_merged_calls", "Calls in each run of several calls.", _POOL)
     for labels, figures in _figures(node).items():
         waits.add(labels, figures.waits)
         loads.add(labels, figures.load_times)
-    return [waits, loads]
+        rows.add(labels, figures.merging.rows)
+        calls.add(labels, figures.merging.calls)
+    return [waits, loads, rows, calls]
+
+
+def _merging(node: "ComputeNode") -> Iterator[Metric]:
+    """How calls that may be merged came to run."""
+    flushed = CounterMetricFamily(
+        "mlops_node_flushed_calls",
+        "Calls that may be merged, by why they waited no longer.",
+        labels=[*_POOL, "reason"],
+    )
+    unmerged = CounterMetricFamily(
+        "mlops_node_unmerged_calls",
+        "Calls that were to be merged and ran alone, by the reason.",
+        labels=[*_POOL, "reason"],
+    )
+    for labels, figures in _figures(node).items():
+        for reason, count in figures.merging.flushed.items():
+            flushed.add_metric([*labels, reason], count)
+        for reason, count in figures.merging.unmerged.items():
+            unmerged.add_metric([*labels, reason], count)
+    yield from (flushed, unmerged)

@@ -85,6 +85,11 @@ class Pool(Lender):
             return self._lend(self._blank[-1], bundle_id)
         return None
 
+    def _may_take(self, bundle_id: str) -> bool:
+        if bundle_id in self._warm:
+            return True
+        return bool(self._blank) and self._may_use_blank(bundle_id, 0.0)
+
     def _may_use_blank(self, bundle_id: str | None, waited: float) -> bool:
         if bundle_id is None or self._lent_per_bundle[bundle_id] < self._processors:
             return True

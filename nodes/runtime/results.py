@@ -4,6 +4,7 @@ import json
 
 _SUCCESS = b'{"success":true,'
 _EMPTY_BODY = b'{"changedFiles":[],"outputParameters":{},"outputFiles":{}}'
+_QUIET_SUCCESS = b'{"success":true,"errorMessage":"","consoleOutput":"",'
 
 
 def result(*, success: bool, error_message: str, console: str, body: bytes = _EMPTY_BODY) -> bytes:
@@ -18,6 +19,11 @@ def result(*, success: bool, error_message: str, console: str, body: bytes = _EM
 def is_of_success(result: bytes) -> bool:
     """Whether `success` is true in a result that this module has put together."""
     return result.startswith(_SUCCESS)
+
+
+def quiet_success(body: bytes) -> bytes:
+    """The result of a call that printed nothing, `body` as in `result`."""
+    return _QUIET_SUCCESS + body[1:]
 
 
 def failure(error_message: str, console: str) -> bytes:

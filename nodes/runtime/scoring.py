@@ -24,6 +24,7 @@ from .errors import (
 from .inputs import InputError
 from .lending import Lender
 from .loading import load
+from .merging import Merger
 from .pool import Pool
 from .r_values import score_request
 from .shell import Shell
@@ -59,6 +60,7 @@ class Scorer:
         )
         self._failed_loads: dict[str, _FailedLoad] = {}
         self._calls: Counter[str] = Counter()
+        self.merger = Merger(config, self._load_for_several)
 
     def bundles_in_use(self) -> Collection[str]:
         """The bundles that calls are about."""
@@ -85,18 +87,35 @@ class Scorer:
         request: _Request = {"op": "score"}, body
         if bundle.manifest.runtime == "R":
             request = await self._request_for_r(bundle, body)
+        shell = None
+        try:
+            if self.merger.takes(bundle, pool, body):
+                outcome = await self.merger.wait(bundle, pool, body)
+                if isinstance(outcome, bytes):
+                    return outcome
+                shell = outcome
+            return await self._run_alone(pool, shell, bundle, request, correlation_id)
+        except LoadFailed as failure:
+            _log_failure(correlation_id, bundle, failure.message)
+            return results.failure(failure.message, failure.console)
+
+    async def _run_alone(
+        self,
+        pool: Lender,
+        shell: Shell | None,
+        bundle: Bundle,
+        request: _Request,
+        correlation_id: str,
+    ) -> bytes:
+        """The result of a call that is not merged; `LoadFailed` when a pool says so."""
         while True:
-            try:
-                shell = await pool.acquire(bundle.id)
-            except LoadFailed as failure:
-                _log_failure(correlation_id, bundle, failure.message)
-                return results.failure(failure.message, failure.console)
+            shell = shell or await pool.acquire(bundle.id)
             reusable = False  # until it has answered: else a call is in flight or its state unknown
             try:
                 result, reusable = await self._run(shell, bundle, request, correlation_id)
                 return result
             except ShellUnreached:
-                continue
+                pass
             except ShellDied as death:
                 logger.warning("Call %s of bundle %s: %s", correlation_id, bundle.id, death)
                 return results.failure(str(death), shell.console.finish())
@@ -109,6 +128,7 @@ class Scorer:
                     pool.release(shell)
                 else:
                     pool.discard(shell)
+            shell = None
 
     def _pool_for(self, bundle: Bundle) -> Lender:
         dedicated = self._dedicated.get(bundle.id)
@@ -126,12 +146,8 @@ class Scorer:
     ) -> tuple[bytes, bool]:
         """The result, and whether the shell may serve another call."""
         deadline = asyncio.get_running_loop().time() + self._run_seconds
-        if shell.bundle_id is None:
-            try:
-                await load(shell, bundle, deadline=deadline, expired=self._expired)
-            except LoadFailed as failure:
-                _log_failure(correlation_id, bundle, failure.message)
-                return self._remember_failed_load(bundle.id, failure), False
+        if failed := await self._load(shell, bundle, deadline, correlation_id):
+            return failed, False
         shell.console.begin()
         header, data = await shell.call(*request, deadline=deadline, expired=self._expired)
         console = shell.console.finish()
@@ -149,6 +165,23 @@ class Scorer:
             body=data,
         )
         return result, not header.get("retire")
+
+    async def _load(
+        self, shell: Shell, bundle: Bundle, deadline: float, correlation_id: str
+    ) -> bytes | None:
+        """None once the shell has the bundle; the result of calls when it cannot be loaded."""
+        if shell.bundle_id is not None:
+            return None
+        try:
+            await load(shell, bundle, deadline=deadline, expired=self._expired)
+        except LoadFailed as failure:
+            _log_failure(correlation_id, bundle, failure.message)
+            return self._remember_failed_load(bundle.id, failure)
+        return None
+
+    async def _load_for_several(self, shell: Shell, bundle: Bundle) -> bytes | None:
+        deadline = asyncio.get_running_loop().time() + self._run_seconds
+        return await self._load(shell, bundle, deadline, "of several callers")
 
     async def _request_for_r(self, bundle: Bundle, body: bytes) -> _Request:
         try:

@@ -58,6 +58,8 @@ def node_config(host: str, port: int) -> NodeConfig:
         run_seconds=env_int("MLOPS_RUN_SECONDS", 3600, minimum=1),
         queue_length=env_int("MLOPS_QUEUE_LENGTH", 1000),
         queue_seconds=env_int("MLOPS_QUEUE_SECONDS", 30, minimum=1),
+        merge_max_rows=env_int("MLOPS_MERGE_MAX_ROWS", 1000, minimum=1),
+        merge_max_bytes=env_int("MLOPS_MERGE_MAX_BYTES", MIB, minimum=1),
         realtime_threads=env_int("MLOPS_REALTIME_THREADS", _processors(), minimum=1),
         realtime_seconds=env_int("MLOPS_REALTIME_SECONDS", 60, minimum=1),
         realtime_memory_bytes=realtime_memory,

@@ -104,7 +104,7 @@ def _natural(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         return _natural_numpy(value)
     if isinstance(value, pd.DataFrame):
-        return _columns(value)
+        return columns(value)
     if isinstance(value, pd.Series | pd.Index):
         return _items(value)
     if value is pd.NA or value is pd.NaT:
@@ -142,7 +142,8 @@ def _items(series: "pd.Series[Any] | pd.Index[Any]") -> list[Any]:
     return [None if gone else item for item, gone in zip(series.tolist(), missing, strict=True)]
 
 
-def _columns(frame: pd.DataFrame) -> dict[str, list[Any]]:
+def columns(frame: pd.DataFrame) -> dict[str, list[Any]]:
+    """The cells by column, each column under a name of its own."""
     names: dict[str, None] = {}
     for name in frame.columns:
         unique = text = _key(name)
@@ -257,6 +258,8 @@ _SCALAR_SHAPES = {
 
 
 def _shape_vector(value: Any) -> Any:
+    if type(value) is list:
+        return value
     if isinstance(value, pd.DataFrame) and value.shape[1] == 1:
         return value.iloc[:, 0]
     if isinstance(value, np.ndarray) and value.ndim > 1 and value.size == max(value.shape):

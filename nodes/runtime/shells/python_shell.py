@@ -1,5 +1,6 @@
 """The Python shell: answers the node's frames until the node hangs up."""
 
+import itertools
 import os
 import platform
 import socket
@@ -52,6 +53,8 @@ class PythonShell:
         operation = header.pop("op")
         if operation == "score":
             return self._score(body)
+        if operation == "score_together":
+            return self._loaded().score_together(_cut(body, header["sizes"]), header["maxRows"])
         try:
             if operation in _OF_SESSIONS:
                 session = self._enter_session()
@@ -62,12 +65,15 @@ class PythonShell:
             return {"ok": False, "message": describe(error, str(self._work))}, b""
 
     def _score(self, body: bytes) -> Reply:
-        if self._service is None:
-            raise RuntimeError("no bundle is loaded")
         try:
-            return self._service.score(body)
+            return self._loaded().score(body)
         except InputError as error:
             return {"kind": "invalid", "message": error.message, "field": error.fields}, b""
+
+    def _loaded(self) -> Service:
+        if self._service is None:
+            raise RuntimeError("no bundle is loaded")
+        return self._service
 
     def _enter_session(self) -> Session:
         """The session, from the first call on that says this shell is lent to one."""
@@ -109,6 +115,12 @@ class PythonShell:
     def _load_workspace(self, path: str) -> dict[str, Any]:
         self._workspace.load(Path(path))
         return {"ok": True}
+
+
+def _cut(body: bytes, sizes: list[int]) -> list[bytes]:
+    """The pieces of these sizes, one after the other."""
+    ends = itertools.accumulate(sizes)
+    return [body[end - size : end] for end, size in zip(ends, sizes, strict=True)]
 
 
 def _unknown(name: str) -> dict[str, Any]:

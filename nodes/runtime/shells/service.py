@@ -13,8 +13,10 @@ from ..inputs import read_inputs
 from .directory import Directory
 from .interpreter import InterpreterState, flush_streams
 from .memory import MemoryImage
+from .merged import Merged
 from .outputs import OutputError, encode_outputs
 from .packages import PACKAGES, add_packages
+from .rows import Group, NotByRows, encode_apart, together
 from .tracebacks import CODE_FILE, INIT_FILE, compile_source, describe
 from .values import to_python
 from .workspace import WORKSPACE_FILE, Workspace
@@ -57,6 +59,33 @@ class Service:
         }
         return header, result
 
+    def score_together(self, bodies: list[bytes], max_rows: int) -> tuple[dict[str, Any], bytes]:
+        """The reply frame of several calls, run as few: see `merged.py`.
+
+        Which could not be run so is to be run alone, whatever was the matter with it.
+        """
+        merged = Merged(bodies, self._inputs, max_rows)
+        retire = ""
+        for group in merged.groups:
+            if retire:
+                break
+            merged.take(group, self._run_together(group))
+            retire = self._restore()
+        return merged.reply(retire)
+
+    def _run_together(self, group: Group) -> list[bytes] | str:
+        """The outputs of each call, or in a word why the group cannot be run as one."""
+        if self._code is None:
+            return "error"
+        try:
+            self._run_code(self._code, together(group, self._inputs))
+            outputs = encode_apart(self._assigned(), group)
+        except NotByRows:
+            return "rows"
+        except BaseException:  # noqa: BLE001 (user code may raise anything)
+            return "error"
+        return "files" if self._directory.changed() else outputs
+
     def _compile(self, source: str) -> CodeType | None:
         # Wrong syntax fails every call, but the shell can stay: nothing of it was run.
         try:
@@ -87,13 +116,8 @@ class Service:
         outputs = b"{}"
         if self._code is not None:
             try:
-                for name, kind in self._inputs:
-                    self._names[name] = to_python(kind, values[name])
-                # In a context of its own, where context variables of the call stay.
-                contextvars.copy_context().run(_execute, self._code, self._names)
-                outputs = encode_outputs(
-                    {name: (kind, self._names.get(name)) for name, kind in self._outputs}
-                )
+                self._run_code(self._code, values)
+                outputs = encode_outputs(self._assigned())
             except OutputError as failure:
                 error = str(failure)
             except BaseException as failure:  # noqa: BLE001 (user code may raise anything)
@@ -102,6 +126,15 @@ class Service:
         files = _compact({} if error else self._directory.read_files(self._output_files))
         head = f'{{"changedFiles":{changed},"outputParameters":'.encode()
         return error, b"".join((head, outputs, b',"outputFiles":', files.encode(), b"}"))
+
+    def _run_code(self, code: CodeType, values: dict[str, Any]) -> None:
+        for name, kind in self._inputs:
+            self._names[name] = to_python(kind, values[name])
+        # In a context of its own, where context variables of the call stay.
+        contextvars.copy_context().run(_execute, code, self._names)
+
+    def _assigned(self) -> dict[str, tuple[str, Any]]:
+        return {name: (kind, self._names.get(name)) for name, kind in self._outputs}
 
     def _restore(self) -> str:
         self._memory.restore()

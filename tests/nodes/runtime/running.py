@@ -107,10 +107,12 @@ def manifest(
     runtime: str = "Python",
     payload: bytes | None = None,
     pool: int | None = None,
+    row_independent: bool = False,
 ) -> bytes:
     """Canonical manifest JSON; `pool` marks the bundle of a version with a dedicated pool."""
     body = {
         **({} if pool is None else {"pool": pool}),
+        **({"rowIndependent": True} if row_independent else {}),
         "code": code,
         "initCode": init_code,
         "inputs": [{"name": name, "type": kind} for name, kind in inputs],

@@ -1,0 +1,301 @@
+"""Calls of one bundle that wait for a shell together are run as one, their rows merged.
+
+No call waits for others to come: one that finds an idle shell takes it and runs alone. While all
+are busy, calls stand in the line of their bundle, and the next shell that comes free runs what is
+in it. When that does not go well, be it an error, something printed or a shell that died, each call
+runs alone, so that nothing of one caller reaches another; a bundle with which it keeps not going
+well is left alone for a while.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from . import results
+from .bundles import Bundle
+from .config import NodeConfig
+from .errors import Busy, LoadFailed, NodeError, ShellDied, ShellUnreached
+from .figures import MergeFigures
+from .lending import Lender
+from .shell import Shell
+from .shells.merged import ALONE
+
+logger = logging.getLogger(__name__)
+
+_RUNTIMES = ("Python",)
+# Calls whose run takes longer gain little by being merged, and one that hangs must not hold others.
+_RUN_SECONDS = 5.0
+_FAILURES_IN_A_ROW = 3  # fewer may be an accident
+_PAUSE_MAX_SECONDS = 60.0
+_IDLE_LINES_MAX = 1000
+
+Outcome = bytes | Shell | None
+Load = Callable[[Shell, Bundle], Awaitable[bytes | None]]  # the result of a load that failed
+
+
+@dataclass(eq=False, slots=True)
+class _Call:
+    """A call in line. It ends with its result; with a shell of its own; or with None: it is to run
+    alone."""
+
+    body: bytes
+    since: float
+    outcome: "asyncio.Future[Outcome]"
+    run: "_Run | None" = None
+
+
+@dataclass(eq=False, slots=True)
+class _Run:
+    """Calls that run as one; it is stopped when none of them has a caller any more."""
+
+    task: "asyncio.Task[None] | None"
+    n_callers: int
+
+
+@dataclass(eq=False, slots=True)
+class _Line:
+    """The calls of one bundle that wait."""
+
+    bundle: Bundle
+    pool: Lender
+    calls: deque[_Call] = field(default_factory=deque)
+    is_served: bool = False  # somebody waits for a shell on behalf of all
+    timer: asyncio.TimerHandle | None = None
+    n_failures: int = 0  # in a row
+    paused_until: float = 0.0
+
+
+class Merger:
+    """The lines of all bundles whose calls may be merged."""
+
+    def __init__(self, config: NodeConfig, load: Load) -> None:
+        self._max_rows = config.merge_max_rows
+        self._max_bytes = config.merge_max_bytes
+        self._queue_length = config.queue_length
+        self._queue_seconds = config.queue_seconds
+        self._run_seconds = min(config.run_seconds, _RUN_SECONDS)
+        self._load = load
+        self._lines: dict[str, _Line] = {}
+        self._serving: set[asyncio.Task[None]] = set()
+
+    def takes(self, bundle: Bundle, pool: Lender, body: bytes) -> bool:
+        """Whether the call is to wait in line, to be merged with others."""
+        manifest = bundle.manifest
+        if not manifest.row_independent or manifest.runtime not in _RUNTIMES:
+            return False
+        if pool.is_ready(bundle.id):
+            pool.figures.merging.flushed["idle"] += 1
+            return False
+        if self._max_rows < 2 or len(body) > self._max_bytes:
+            return False
+        line = self._lines.get(bundle.id)
+        return line is None or asyncio.get_running_loop().time() >= line.paused_until
+
+    def n_waiting(self, pool: Lender) -> int:
+        """How many calls are in line for a shell of the pool, but for those that it knows of."""
+        return sum(
+            len(line.calls) - line.is_served
+            for line in self._lines.values()
+            if line.pool is pool and line.calls
+        )
+
+    async def wait(self, bundle: Bundle, pool: Lender, body: bytes) -> Outcome:
+        """What `_Call` ends with: the result, a shell that the caller gives back, or None.
+
+        `Busy` when neither comes in time, and whatever else `Lender.acquire` raises.
+        """
+        line = self._line(bundle, pool)
+        if len(line.calls) >= self._queue_length:
+            raise Busy("All shells are busy and the queue is full. Try again shortly.")
+        loop = asyncio.get_running_loop()
+        call = _Call(body, loop.time(), loop.create_future())
+        line.calls.append(call)
+        self._serve(line)
+        try:
+            return await call.outcome
+        except asyncio.CancelledError:
+            self._forget(line, call)
+            raise
+
+    def _line(self, bundle: Bundle, pool: Lender) -> _Line:
+        line = self._lines.get(bundle.id)
+        if line is None or line.pool is not pool:
+            if len(self._lines) >= _IDLE_LINES_MAX:
+                self._lines = {name: each for name, each in self._lines.items() if each.calls}
+            line = self._lines[bundle.id] = _Line(bundle, pool)
+        return line
+
+    def _forget(self, line: _Line, call: _Call) -> None:
+        """A caller has gone."""
+        if call.run:
+            call.run.n_callers -= 1
+            if not call.run.n_callers and call.run.task:
+                call.run.task.cancel()
+        elif call in line.calls:
+            line.calls.remove(call)
+        elif not call.outcome.cancelled() and not call.outcome.exception():
+            # It was over in the very moment in which the caller went.
+            shell = call.outcome.result()
+            if isinstance(shell, Shell):
+                line.pool.release(shell)
+
+    def _expire(self, line: _Line) -> None:
+        """Refuse the calls that have waited too long, and look again when the next will have."""
+        loop = asyncio.get_running_loop()
+        line.timer = None
+        while line.calls:
+            left = line.calls[0].since + self._queue_seconds - loop.time()
+            if left > 0:
+                line.timer = loop.call_later(left, self._expire, line)
+                return
+            _fail(line.calls.popleft(), Busy("All shells are busy. Try again shortly."))
+
+    def _serve(self, line: _Line) -> None:
+        if not line.calls:
+            return
+        if line.timer is None:
+            self._expire(line)
+        if not line.is_served:
+            line.is_served = True
+            task = asyncio.get_running_loop().create_task(self._serve_once(line))
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
+
+    async def _serve_once(self, line: _Line) -> None:
+        """Waits for a shell and has it run what is in line by then."""
+        try:
+            shell = await line.pool.acquire(line.bundle.id)
+        except (NodeError, LoadFailed) as refusal:
+            line.is_served = False
+            while line.calls:
+                _fail(line.calls.popleft(), refusal)
+                if isinstance(refusal, Busy):  # those behind it may have more luck
+                    break
+            self._serve(line)
+            return
+        line.is_served = False
+        calls = self._take(line)
+        self._serve(line)  # who is left waits for the next one
+        if not calls:
+            line.pool.release(shell)
+        elif len(calls) == 1:
+            calls[0].outcome.set_result(shell)
+        else:
+            await self._run(line, shell, calls)
+
+    def _take(self, line: _Line) -> list[_Call]:
+        """The calls that the shell is to run."""
+        calls: list[_Call] = []
+        size = 0
+        reason = "free"
+        while line.calls:
+            size += len(line.calls[0].body)
+            if len(calls) == self._max_rows:  # each has a row at least
+                reason = "rows"
+                break
+            if calls and size > self._max_bytes:
+                reason = "bytes"
+                break
+            call = line.calls.popleft()
+            if not call.outcome.done():  # else its caller has gone
+                calls.append(call)
+        now = asyncio.get_running_loop().time()
+        figures = line.pool.figures
+        figures.merging.flushed[reason] += len(calls)
+        for call in calls[1:]:  # the wait for the shell itself was noted with the loan
+            figures.waits.observe(now - call.since)
+        return calls
+
+    async def _run(self, line: _Line, shell: Shell, calls: list[_Call]) -> None:
+        run = _Run(asyncio.current_task(), len(calls))
+        for call in calls:
+            call.run = run
+        reusable = False
+        ends: list[Outcome] = [None] * len(calls)
+        failure = "died"
+        try:
+            failed_load = await self._load(shell, line.bundle)
+            if failed_load is not None:
+                ends, failure = [failed_load] * len(calls), ""
+            else:
+                ends, failure, reusable = await self._run_on(
+                    shell, calls, line.pool.figures.merging
+                )
+        except ShellUnreached:
+            for call in calls:
+                call.run = None
+            line.calls.extendleft(reversed([call for call in calls if not call.outcome.done()]))
+            calls = []
+        except ShellDied as death:
+            logger.warning("Merged calls of bundle %s: %s", line.bundle.id, death)
+            line.pool.figures.merging.unmerged[failure] += len(calls)
+        finally:
+            if reusable:
+                line.pool.release(shell)
+            else:
+                line.pool.discard(shell)
+        for call, end in zip(calls, ends, strict=False):
+            if not call.outcome.done():
+                call.outcome.set_result(end)
+        if calls:
+            self._judge(line, failure)
+        self._serve(line)
+
+    async def _run_on(
+        self, shell: Shell, calls: list[_Call], figures: MergeFigures
+    ) -> tuple[list[Outcome], str, bool]:
+        """What each call ends with, why that is not as wished, and whether the shell can stay."""
+        deadline = asyncio.get_running_loop().time() + self._run_seconds
+        shell.console.begin()
+        header, data = await shell.call(
+            {
+                "op": "score_together",
+                "sizes": [len(call.body) for call in calls],
+                "maxRows": self._max_rows,
+            },
+            b"".join([call.body for call in calls]),
+            deadline=deadline,
+            expired="the calls together took too long",
+        )
+        reusable = not header["retire"]
+        failure: str = header["failure"]
+        if shell.console.finish():  # nobody can say whose it is
+            failure = "console"
+        ends: list[Outcome] = []
+        start = 0
+        for size in header["sizes"]:
+            if size == ALONE or failure == "console":
+                ends.append(None)
+            else:
+                ends.append(results.quiet_success(data[start : start + size]))
+                start += size
+        n_alone = ends.count(None)
+        if n_alone:
+            figures.unmerged[failure or "unlike"] += n_alone
+        if failure != "console":
+            for n_calls, n_rows in header["runs"]:
+                figures.calls.observe(n_calls)
+                figures.rows.observe(n_rows)
+        if not failure and n_alone > len(calls) // 2:
+            failure = "unlike"
+        return ends, failure, reusable
+
+    def _judge(self, line: _Line, failure: str) -> None:
+        """Decide from how a run went whether the bundle's calls are merged on."""
+        if not failure:
+            line.n_failures = 0
+            return
+        line.n_failures += 1
+        excess = line.n_failures - _FAILURES_IN_A_ROW
+        if excess >= 0:
+            pause = min(_PAUSE_MAX_SECONDS, 2.0**excess)
+            line.paused_until = asyncio.get_running_loop().time() + pause
+            if excess == 0:
+                logger.info("Calls of bundle %s cannot be merged: %s", line.bundle.id, failure)
+
+
+def _fail(call: _Call, error: Exception) -> None:
+    if not call.outcome.done():
+        call.outcome.set_exception(error)
