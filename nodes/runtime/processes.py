@@ -69,6 +69,20 @@ def newest_pid() -> bytes:
     return os.pread(_LOAD_AVERAGE, 100, 0).split()[4]
 
 
+def is_childless(pid: int) -> bool:
+    """Whether `pid` surely has no children, dead ones included; cheap. False when that is unknown.
+
+    Of several threads each has children of its own, which may pass from one to another meanwhile;
+    the list of one is complete when it is empty.
+    """
+    try:
+        (thread,) = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208
+        with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:  # noqa: PTH123
+            return not file.read()
+    except (OSError, ValueError):
+        return False
+
+
 def descendants(table: dict[int, Process], *roots: int) -> list[Process]:
     """The processes below `roots` in `table`, parents first."""
     children: dict[int, list[Process]] = {}

@@ -14,7 +14,7 @@ from typing import Any
 from .channel import Channel, Frame
 from .console import Console
 from .errors import ShellDied, ShellUnreached
-from .processes import Children, descendants, kill_tree, newest_pid, scan
+from .processes import Children, descendants, is_childless, kill_tree, newest_pid, scan
 
 logger = logging.getLogger(__name__)
 
@@ -206,4 +206,7 @@ class Shell:
         await asyncio.to_thread(shutil.rmtree, self.home, ignore_errors=True)
 
     def _has_children(self) -> bool:
+        # Shells inherit the children of what they started, so none is left when they have none.
+        if is_childless(self.pid):
+            return False
         return any(process.state != "Z" for process in descendants(scan(), self.pid))
