@@ -6,7 +6,7 @@ R reads them in microseconds where its JSON reader makes an object of every cell
 
 import struct
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from math import isnan
 from typing import Any
@@ -18,6 +18,8 @@ _NA_INTEGER = -(2**31)
 _NA_REAL: float = struct.unpack("=d", (0x7FF00000000007A2).to_bytes(8, byteorder="little"))[0]
 _NULL, _CHARS, _LOGICAL, _INTEGER, _REAL, _STRING, _LIST = 254, 9, 10, 13, 14, 16, 19
 _UTF8, _IS_OBJECT, _HAS_ATTRIBUTES = 8 << 12, 1 << 8, 1 << 9
+_NoneType = type(None)
+_FLOATS, _INTEGERS, _STRINGS, _BOOLEANS, _NUMBERS = {float}, {int}, {str}, {bool}, {float, int}
 _pack = struct.Struct("=i").pack
 _pack2 = struct.Struct("=ii").pack
 _Cells = tuple[int, bytes]  # the type of a vector, and what follows its length
@@ -100,14 +102,14 @@ def _data_frame(columns: dict[str, list[Any]] | None) -> tuple[bytes, bool]:
 def _cells(values: Sequence[Any]) -> _Cells:
     """A vector of the one type that all values have, null aside; else a list."""
     kinds = set(map(type, values))
-    kinds.discard(type(None))
-    if kinds == {float} or kinds == {float, int}:
+    kinds.discard(_NoneType)
+    if kinds in (_FLOATS, _NUMBERS):
         return _REAL, _reals(values)
-    if kinds == {int}:
+    if kinds == _INTEGERS:
         return _whole_numbers(values)
-    if kinds == {str}:
+    if kinds == _STRINGS:
         return _STRING, _strings(values)
-    if kinds <= {bool}:
+    if kinds <= _BOOLEANS:
         return _LOGICAL, _integers(values)
     return _LIST, b"".join(map(_scalar, values))
 
@@ -154,19 +156,21 @@ def _real(value: float | None) -> float:
         return float("inf") if value > 0 else float("-inf")
 
 
-def _strings_vector(values: Iterable[str | None]) -> bytes:
-    texts = list(values)
-    return _pack2(_STRING, len(texts)) + _strings(texts)
+def _strings_vector(values: Collection[str | None]) -> bytes:
+    return _pack2(_STRING, len(values)) + _strings(values)
 
 
 def _strings(values: Iterable[str | None]) -> bytes:
-    encoded = [None if text is None else text.encode(errors="replace") for text in values]
-    data = b"".join(
-        _NA_STRING if text is None else _pack2(_CHARS | _UTF8, len(text)) + text for text in encoded
-    )
-    if any(text and b"\0" in text for text in encoded):
-        raise InputError(_NO_NUL)
-    return data
+    parts = []
+    for value in values:
+        if value is None:
+            parts.append(_NA_STRING)
+        else:
+            text = value.encode(errors="replace")
+            if b"\0" in text:
+                raise InputError(_NO_NUL)
+            parts += (_pack2(_CHARS | _UTF8, len(text)), text)
+    return b"".join(parts)
 
 
 def _tag(name: str) -> bytes:
