@@ -53,12 +53,12 @@ async def bounded_body(request: Request, max_bytes: int) -> AsyncIterator[bytes]
     announced = request.headers.get("content-length", "")
     size = int(announced) if announced.isdigit() else 0
     if size > max_bytes:
-        raise TooLarge(f"The body is larger than the {max_bytes} bytes that this node takes.")
+        raise too_large(max_bytes)
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
         if size > max_bytes:
-            raise TooLarge(f"The body is larger than the {max_bytes} bytes that this node takes.")
+            raise too_large(max_bytes)
         yield chunk
 
 
@@ -108,9 +108,19 @@ async def answer_unknown_route(_: Request, error: Exception) -> Response:
 async def answer_internal_error(request: Request, error: Exception) -> Response:
     """500 in the error form of this API; the server logs the error itself."""
     logger.error("Call %s failed: %s", correlation_id(request), type(error).__name__)
+    return internal_error()
+
+
+def internal_error() -> Response:
+    """What a call is answered that met a fault of this node."""
     return json_answer(
         {"code": "internal-error", "message": "The compute node failed."}, status=500
     )
+
+
+def too_large(max_bytes: int) -> TooLarge:
+    """What a call is answered whose body exceeds the limit."""
+    return TooLarge(f"The body is larger than the {max_bytes} bytes that this node takes.")
 
 
 def correlation_id(request: Request) -> str:

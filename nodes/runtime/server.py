@@ -15,6 +15,7 @@ from .api import routes
 from .authorization import ClusterKeyRequired
 from .config import NodeConfig
 from .node import ComputeNode
+from .score_lane import ScoreLane
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,8 @@ def application(node: ComputeNode) -> ClusterKeyRequired:
             Exception: answer_internal_error,
         },
     )
-    return ClusterKeyRequired(app, node.config.cluster_key, node.config.metrics_token)
+    lane = ScoreLane(app, node)
+    return ClusterKeyRequired(lane, node.config.cluster_key, node.config.metrics_token)
 
 
 async def _serve(config: NodeConfig) -> None:

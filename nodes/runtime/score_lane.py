@@ -1,0 +1,94 @@
+"""Hot scoring calls, answered without Starlette's request cycle."""
+
+import asyncio
+import logging
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .answers import StoppedByDisconnect, internal_error, refusal, stopping, too_large
+from .errors import NodeError
+from .node import ComputeNode
+
+logger = logging.getLogger(__name__)
+
+_PREFIX, _SUFFIX = "/v1/bundles/", "/score"
+
+
+class ScoreLane:
+    """Answers `POST /v1/bundles/{id}/score` and hands everything else to `app`.
+
+    A run is stopped when its caller hangs up.
+    """
+
+    def __init__(self, app: ASGIApp, node: ComputeNode) -> None:
+        self._app = app
+        self._node = node
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one ASGI connection."""
+        bundle_id = _bundle_id(scope)
+        if bundle_id is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            result = await self._score(bundle_id, scope, receive)
+        except ClientDisconnect:
+            return
+        except NodeError as error:
+            await refusal(error, Request(scope))(scope, receive, send)
+        except asyncio.CancelledError:  # the node stops and waits no longer
+            await refusal(stopping(), Request(scope))(scope, receive, send)
+        except Exception:
+            logger.exception("A scoring call failed")
+            await internal_error()(scope, receive, send)
+        else:
+            headers = [
+                (b"content-type", b"application/json"),
+                (b"content-length", b"%d" % len(result)),
+            ]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": result})
+
+    async def _score(self, bundle_id: str, scope: Scope, receive: Receive) -> bytes:
+        self._node.bundles.get(bundle_id)  # a body for nothing need not be read
+        correlation_id, announced = "", b""
+        for name, value in scope["headers"]:
+            if name == b"x-correlation-id":
+                correlation_id = value.decode("latin-1")
+            elif name == b"content-length":
+                announced = value
+        body = await _read_body(receive, announced, self._node.config.score_max_bytes)
+        bundle = self._node.bundles.get(bundle_id)
+        async with StoppedByDisconnect(receive):
+            return await self._node.score(bundle, body, correlation_id=correlation_id)
+
+
+def _bundle_id(scope: Scope) -> str | None:
+    """The bundle that is to be scored; None for another kind of request."""
+    if scope["type"] != "http" or scope["method"] != "POST":
+        return None
+    path: str = scope["path"]
+    if not path.startswith(_PREFIX) or not path.endswith(_SUFFIX):
+        return None
+    bundle_id = path[len(_PREFIX) : -len(_SUFFIX)]
+    return bundle_id if bundle_id and "/" not in bundle_id else None
+
+
+async def _read_body(receive: Receive, announced: bytes, max_bytes: int) -> bytes:
+    """The whole body; `TooLarge` at once when announced, else when it gets so."""
+    if announced.isdigit() and int(announced) > max_bytes:
+        raise too_large(max_bytes)
+    chunks: list[bytes] = []
+    n_bytes = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk: bytes = message.get("body", b"")
+        n_bytes += len(chunk)
+        if n_bytes > max_bytes:
+            raise too_large(max_bytes)
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return chunk if len(chunks) == 1 else b"".join(chunks)
