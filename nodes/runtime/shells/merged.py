@@ -7,8 +7,8 @@ that one caller sent can be told another.
 
 from typing import Any
 
+from ..groups import Declared, Group, Kinds, grouped
 from ..inputs import InputError, read_inputs
-from .rows import Declared, Group, grouped
 
 ALONE = -1
 
@@ -16,7 +16,9 @@ ALONE = -1
 class Merged:
     """The calls of one frame."""
 
-    def __init__(self, bodies: list[bytes], declared: Declared, max_rows: int) -> None:
+    def __init__(
+        self, bodies: list[bytes], declared: Declared, max_rows: int, kinds: Kinds
+    ) -> None:
         self._results: list[bytes | None] = [None] * len(bodies)
         self._runs: list[tuple[int, int]] = []
         self._failure = ""
@@ -26,7 +28,7 @@ class Merged:
                 calls.append((place, read_inputs(body, declared)))
             except InputError:
                 continue
-        self.groups = grouped(calls, declared, max_rows)
+        self.groups = grouped(calls, declared, max_rows, kinds)
 
     def take(self, group: Group, outcome: list[bytes] | str) -> None:
         """Notes what came of the run of a group: the outputs of its calls, or why it failed."""

@@ -1,89 +1,36 @@
-"""Calls put together by their rows, and what comes of them taken apart again.
+"""What Python's types say of which calls go together, and what comes of those taken apart again."""
 
-Only calls of one form go together: those whose inputs become objects of the same types, so that
-code finds nothing in its variables but more rows. A form is None where a call can only run alone.
-"""
-
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ..groups import FLOAT, Group, Kinds
 from .outputs import columns, encode_outputs
 
-Declared = Sequence[tuple[str, str]]
-
 _INT64 = range(-(2**63), 2**63)
-_FLOAT, _INTEGER, _LOGICAL, _TEXT = "fibs"
+_INTEGER, _LOGICAL, _TEXT = "ibs"
 _NONE = type(None)
 # What becomes of values of these types, in a column and in an array alike (values.py).
 _KINDS: dict[frozenset[type], str] = {
-    frozenset({float}): _FLOAT,
-    frozenset({int, float}): _FLOAT,
-    frozenset({float, _NONE}): _FLOAT,
-    frozenset({int, _NONE}): _FLOAT,
-    frozenset({int, float, _NONE}): _FLOAT,
-    frozenset({_NONE}): _FLOAT,
+    frozenset({float}): FLOAT,
+    frozenset({int, float}): FLOAT,
+    frozenset({float, _NONE}): FLOAT,
+    frozenset({int, _NONE}): FLOAT,
+    frozenset({int, float, _NONE}): FLOAT,
+    frozenset({_NONE}): FLOAT,
     frozenset({int}): _INTEGER,
     frozenset({bool}): _LOGICAL,
     frozenset({bool, _NONE}): "objects: logical",
     frozenset({str}): _TEXT,
     frozenset({str, _NONE}): "objects: text",
 }
-_ONLY_FLOATS = {float}
 _PLAIN_DTYPES = (np.dtype(float), np.dtype(int), np.dtype(bool))
 
 
 class NotByRows(Exception):  # noqa: N818 - named for what happened
     """What came out has not one row for each row that went in."""
-
-
-@dataclass(slots=True)
-class Group:
-    """Calls of one form, by their places among all calls, and the rows of each."""
-
-    places: list[int]
-    inputs: list[dict[str, Any]]
-    n_rows: list[int]
-
-    @property
-    def total(self) -> int:
-        """The rows of all."""
-        return sum(self.n_rows)
-
-
-def grouped(
-    calls: Iterable[tuple[int, dict[str, Any]]], declared: Declared, max_rows: int
-) -> list[Group]:
-    """The calls, each its place and plain inputs, in groups of one form and up to `max_rows` rows.
-
-    Calls that nothing goes together with are in none.
-    """
-    open_groups: dict[Hashable, Group] = {}
-    groups = []
-    for place, inputs in calls:
-        form, n_rows = _form(inputs, declared)
-        if form is None:
-            continue
-        group = open_groups.get(form)
-        if group is None or group.total + n_rows > max_rows:
-            group = open_groups[form] = Group([], [], [])
-            groups.append(group)
-        group.places.append(place)
-        group.inputs.append(inputs)
-        group.n_rows.append(n_rows)
-    return [group for group in groups if len(group.places) > 1]
-
-
-def together(group: Group, declared: Declared) -> dict[str, Any]:
-    """The plain inputs of one call with the rows of all of the group's."""
-    return {
-        name: _TOGETHER.get(kind, _first)([inputs[name] for inputs in group.inputs])
-        for name, kind in declared
-    }
 
 
 def encode_apart(values: dict[str, tuple[str, Any]], group: Group) -> list[bytes]:
@@ -97,55 +44,7 @@ def encode_apart(values: dict[str, tuple[str, Any]], group: Group) -> list[bytes
     ]
 
 
-def _form(inputs: dict[str, Any], declared: Declared) -> tuple[Hashable | None, int]:
-    """What calls that go together have in common, and how many rows this one has."""
-    parts: list[Hashable] = []
-    lengths = set()
-    for name, kind in declared:
-        value = inputs[name]
-        if kind not in _TOGETHER:
-            parts.append((type(value), repr(value)))  # one and the same for all of them
-            continue
-        if not value:  # null, or nothing that would tell its type
-            return None, 0
-        part, n_rows = _FORMS[kind](value)
-        if part is None:
-            return None, 0
-        parts.append(part)
-        lengths.add(n_rows)
-    if len(lengths) != 1 or 0 in lengths:
-        return None, 0
-    return tuple(parts), lengths.pop()
-
-
-def _form_of_frame(frame: dict[str, list[Any]]) -> tuple[Hashable | None, int]:
-    cells = frame.values()
-    n_rows = len(next(iter(cells)))
-    names = tuple(frame)
-    if set(map(type, chain.from_iterable(cells))) == _ONLY_FLOATS:
-        return (names, _FLOAT), n_rows
-    kinds = []
-    for column in cells:
-        kind = _kind(column)
-        if kind is None:
-            return None, 0
-        # Texts and gaps share the type of text columns, which arrays do not have.
-        kinds.append(_TEXT if kind == "objects: text" else kind)
-    if set(kinds) == {_FLOAT}:
-        return (names, _FLOAT), n_rows
-    return (names, tuple(kinds)), n_rows
-
-
-def _form_of_vector(values: list[Any]) -> tuple[Hashable | None, int]:
-    return _kind(values), len(values)
-
-
-def _form_of_matrix(rows: list[list[Any]]) -> tuple[Hashable | None, int]:
-    kind = _kind(list(chain.from_iterable(rows)))
-    return None if kind is None else (len(rows[0]), kind), len(rows)
-
-
-def _kind(values: list[Any]) -> str | None:
+def _array_kind(values: list[Any]) -> str | None:
     types = frozenset(map(type, values))
     # Beyond 64 bits numpy takes another type for the whole column.
     if int in types and any(type(value) is int and value not in _INT64 for value in values):
@@ -153,35 +52,13 @@ def _kind(values: list[Any]) -> str | None:
     return _KINDS.get(types)
 
 
-_FORMS: dict[str, Callable[[Any], tuple[Hashable | None, int]]] = {
-    "data.frame": _form_of_frame,
-    "vector": _form_of_vector,
-    "matrix": _form_of_matrix,
-}
+def _column_kind(values: list[Any]) -> str | None:
+    # Texts and gaps share the type of text columns, which arrays do not have.
+    kind = _array_kind(values)
+    return _TEXT if kind == "objects: text" else kind
 
 
-def _frames_together(frames: list[dict[str, list[Any]]]) -> dict[str, list[Any]]:
-    return {
-        name: list(chain.from_iterable(parts))
-        for name, parts in zip(
-            frames[0], zip(*(frame.values() for frame in frames), strict=True), strict=True
-        )
-    }
-
-
-def _lists_together(parts: list[list[Any]]) -> list[Any]:
-    return list(chain.from_iterable(parts))
-
-
-def _first(values: list[Any]) -> Any:
-    return values[0]
-
-
-_TOGETHER: dict[str, Callable[[list[Any]], Any]] = {
-    "data.frame": _frames_together,
-    "vector": _lists_together,
-    "matrix": _lists_together,
-}
+KINDS = Kinds(of_column=_column_kind, of_array=_array_kind)
 
 
 def _apart(kind: str, value: Any, n_rows: Sequence[int]) -> list[Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
+from ..groups import Group, together
 from ..inputs import read_inputs
 from .directory import Directory
 from .interpreter import InterpreterState, flush_streams
@@ -16,7 +17,7 @@ from .memory import MemoryImage
 from .merged import Merged
 from .outputs import OutputError, encode_outputs
 from .packages import PACKAGES, add_packages
-from .rows import Group, NotByRows, encode_apart, together
+from .rows import KINDS, NotByRows, encode_apart
 from .tracebacks import CODE_FILE, INIT_FILE, compile_source, describe
 from .values import to_python
 from .workspace import WORKSPACE_FILE, Workspace
@@ -64,7 +65,7 @@ class Service:
 
         Which could not be run so is to be run alone, whatever was the matter with it.
         """
-        merged = Merged(bodies, self._inputs, max_rows)
+        merged = Merged(bodies, self._inputs, max_rows, KINDS)
         retire = ""
         for group in merged.groups:
             if retire:

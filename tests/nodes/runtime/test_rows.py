@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nodes.runtime.groups import Group, grouped, together
 from nodes.runtime.inputs import read_inputs
 from nodes.runtime.shells.outputs import encode_outputs
-from nodes.runtime.shells.rows import Group, NotByRows, encode_apart, grouped, together
+from nodes.runtime.shells.rows import KINDS, NotByRows, encode_apart
 from nodes.runtime.shells.values import to_python
 
 MAX_ROWS = 12
@@ -81,7 +82,9 @@ def types(value: Any) -> Any:
 def check(kind: str, calls: list[Any], out: str, code: Callable[[Any], Any]) -> None:
     """Every call in a group gets from `code` what it gets alone."""
     declared = [("x", kind)]
-    for group in grouped(read([{"x": value} for value in calls], declared), declared, MAX_ROWS):
+    for group in grouped(
+        read([{"x": value} for value in calls], declared), declared, MAX_ROWS, KINDS
+    ):
         assert len(group.places) > 1
         assert group.total <= MAX_ROWS
         merged = bound(together(group, declared), declared)
@@ -131,7 +134,7 @@ def test_each_call_gets_what_it_would_get_alone(kind: str, data: st.DataObject) 
 
 def groups(kind: str, *values: Any, max_rows: int = MAX_ROWS) -> list[list[int]]:
     declared = [("x", kind)]
-    found = grouped(read([{"x": value} for value in values], declared), declared, max_rows)
+    found = grouped(read([{"x": value} for value in values], declared), declared, max_rows, KINDS)
     return [group.places for group in found]
 
 
@@ -177,14 +180,14 @@ def test_single_values_must_be_the_same_for_all() -> None:
     declared = [("x", "vector"), ("rate", "numeric"), ("name", "character")]
     values: list[tuple[Any, Any]] = [(1, "a"), (1.0, "a"), (1, "b"), (None, "a"), (-0.0, "a")]
     calls = [{"x": [1], "rate": rate, "name": name} for rate, name in [*values, *values[-2:]]]
-    found = grouped(read(calls, declared), declared, MAX_ROWS)
+    found = grouped(read(calls, declared), declared, MAX_ROWS, KINDS)
     assert [group.places for group in found] == [[0, 1], [3, 5], [4, 6]]
 
 
 def test_inputs_of_different_lengths_go_with_nothing() -> None:
     declared = [("x", "vector"), ("y", "vector")]
     calls = [{"x": [1, 2], "y": [1]}] * 2
-    assert grouped(read(calls, declared), declared, MAX_ROWS) == []
+    assert grouped(read(calls, declared), declared, MAX_ROWS, KINDS) == []
 
 
 @pytest.mark.parametrize(
