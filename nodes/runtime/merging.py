@@ -12,24 +12,26 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from . import results
 from .bundles import Bundle
+from .channel import Frame
 from .config import NodeConfig
 from .errors import Busy, LoadFailed, NodeError, ShellDied, ShellUnreached
-from .figures import MergeFigures
 from .lending import Lender
+from .r_merged import MergedForR
 from .shell import Shell
 from .shells.merged import ALONE
 
 logger = logging.getLogger(__name__)
 
-_RUNTIMES = ("Python",)
 # Calls whose run takes longer gain little by being merged, and one that hangs must not hold others.
 _RUN_SECONDS = 5.0
 _FAILURES_IN_A_ROW = 3  # fewer may be an accident
 _PAUSE_MAX_SECONDS = 60.0
 _IDLE_LINES_MAX = 1000
+_INLINE_PARSE_BYTES = 64 * 1024
 
 Outcome = bytes | Shell | None
 Load = Callable[[Shell, Bundle], Awaitable[bytes | None]]  # the result of a load that failed
@@ -82,8 +84,7 @@ class Merger:
 
     def takes(self, bundle: Bundle, pool: Lender, body: bytes) -> bool:
         """Whether the call is to wait in line, to be merged with others."""
-        manifest = bundle.manifest
-        if not manifest.row_independent or manifest.runtime not in _RUNTIMES:
+        if not bundle.manifest.row_independent:
             return False
         if pool.is_ready(bundle.id):
             pool.figures.merging.flushed["idle"] += 1
@@ -220,9 +221,7 @@ class Merger:
             if failed_load is not None:
                 ends, failure = [failed_load] * len(calls), ""
             else:
-                ends, failure, reusable = await self._run_on(
-                    shell, calls, line.pool.figures.merging
-                )
+                ends, failure, reusable = await self._run_on(line, shell, calls)
         except ShellUnreached:
             for call in calls:
                 call.run = None
@@ -244,21 +243,24 @@ class Merger:
         self._serve(line)
 
     async def _run_on(
-        self, shell: Shell, calls: list[_Call], figures: MergeFigures
+        self, line: _Line, shell: Shell, calls: list[_Call]
     ) -> tuple[list[Outcome], str, bool]:
         """What each call ends with, why that is not as wished, and whether the shell can stay."""
-        deadline = asyncio.get_running_loop().time() + self._run_seconds
+        figures = line.pool.figures.merging
+        bodies = [call.body for call in calls]
         shell.console.begin()
-        header, data = await shell.call(
-            {
-                "op": "score_together",
-                "sizes": [len(call.body) for call in calls],
-                "maxRows": self._max_rows,
-            },
-            b"".join([call.body for call in calls]),
-            deadline=deadline,
-            expired="the calls together took too long",
-        )
+        if line.bundle.manifest.runtime == "R":
+            header, data = await self._call_r(shell, line.bundle, bodies)
+        else:
+            header, data = await self._call(
+                shell,
+                {
+                    "op": "score_together",
+                    "sizes": [len(body) for body in bodies],
+                    "maxRows": self._max_rows,
+                },
+                b"".join(bodies),
+            )
         reusable = not header["retire"]
         failure: str = header["failure"]
         if shell.console.finish():  # nobody can say whose it is
@@ -281,6 +283,24 @@ class Merger:
         if not failure and n_alone > len(calls) // 2:
             failure = "unlike"
         return ends, failure, reusable
+
+    async def _call_r(self, shell: Shell, bundle: Bundle, bodies: list[bytes]) -> Frame:
+        arguments = bodies, bundle.manifest.inputs, self._max_rows
+        if sum(map(len, bodies)) <= _INLINE_PARSE_BYTES:
+            merged = MergedForR(*arguments)
+        else:
+            merged = await asyncio.to_thread(MergedForR, *arguments)
+        if not merged.header:
+            return merged.unlike()
+        return merged.reply(*await self._call(shell, merged.header, merged.body))
+
+    async def _call(self, shell: Shell, header: dict[str, Any], body: bytes) -> Frame:
+        return await shell.call(
+            header,
+            body,
+            deadline=asyncio.get_running_loop().time() + self._run_seconds,
+            expired="the calls together took too long",
+        )
 
     def _judge(self, line: _Line, failure: str) -> None:
         """Decide from how a run went whether the bundle's calls are merged on."""

@@ -13,7 +13,8 @@ from typing import Any
 
 from .inputs import InputError, read_inputs
 
-_INT_MAX = 2**31 - 1
+INTEGERS = range(1 - 2**31, 2**31)  # of R; what is beyond becomes double
+
 _NA_INTEGER = -(2**31)
 _NA_REAL: float = struct.unpack("=d", (0x7FF00000000007A2).to_bytes(8, byteorder="little"))[0]
 _NULL, _CHARS, _LOGICAL, _INTEGER, _REAL, _STRING, _LIST = 254, 9, 10, 13, 14, 16, 19
@@ -128,7 +129,7 @@ def _whole_numbers(values: Sequence[int | None]) -> _Cells:
         present = array("i", (value for value in values if value is not None))
     except OverflowError:
         return _REAL, _reals(values)
-    if min(present) < -_INT_MAX:
+    if min(present) not in INTEGERS:
         return _REAL, _reals(values)
     return _INTEGER, present.tobytes() if len(present) == len(values) else _integers(values)
 

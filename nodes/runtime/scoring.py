@@ -84,9 +84,6 @@ class Scorer:
         pool = self._pool_for(bundle)
         if failed := self._failed_load(bundle.id):
             return failed
-        request: _Request = {"op": "score"}, body
-        if bundle.manifest.runtime == "R":
-            request = await self._request_for_r(bundle, body)
         shell = None
         try:
             if self.merger.takes(bundle, pool, body):
@@ -94,7 +91,7 @@ class Scorer:
                 if isinstance(outcome, bytes):
                     return outcome
                 shell = outcome
-            return await self._run_alone(pool, shell, bundle, request, correlation_id)
+            return await self._run_alone(pool, shell, bundle, body, correlation_id)
         except LoadFailed as failure:
             _log_failure(correlation_id, bundle, failure.message)
             return results.failure(failure.message, failure.console)
@@ -104,14 +101,16 @@ class Scorer:
         pool: Lender,
         shell: Shell | None,
         bundle: Bundle,
-        request: _Request,
+        body: bytes,
         correlation_id: str,
     ) -> bytes:
         """The result of a call that is not merged; `LoadFailed` when a pool says so."""
+        request = None if shell else await self._request(bundle, body)
         while True:
             shell = shell or await pool.acquire(bundle.id)
             reusable = False  # until it has answered: else a call is in flight or its state unknown
             try:
+                request = request or await self._request(bundle, body)
                 result, reusable = await self._run(shell, bundle, request, correlation_id)
                 return result
             except ShellUnreached:
@@ -183,7 +182,10 @@ class Scorer:
         deadline = asyncio.get_running_loop().time() + self._run_seconds
         return await self._load(shell, bundle, deadline, "of several callers")
 
-    async def _request_for_r(self, bundle: Bundle, body: bytes) -> _Request:
+    async def _request(self, bundle: Bundle, body: bytes) -> _Request:
+        """What a shell is asked; `InvalidInput` where that takes a look into the body."""
+        if bundle.manifest.runtime != "R":
+            return {"op": "score"}, body
         try:
             if len(body) <= _INLINE_PARSE_BYTES:
                 return score_request(body, bundle.manifest.inputs)

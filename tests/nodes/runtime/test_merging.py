@@ -115,7 +115,7 @@ def figures(node: RunningNode) -> Figures:
 def published(node: RunningNode, code: str = COUNTING, **parts: Any) -> Published:
     """A row-independent service that has been called once, so that a shell is warm for it."""
     said = {"inputs": IN, "outputs": OUT, "row_independent": True, **parts}
-    service = node.publish(code, init_code="import pandas as pd", **said)
+    service = node.publish(code, **{"init_code": "import pandas as pd", **said})
     service.score({"x": {"a": [100]}})
     return service
 

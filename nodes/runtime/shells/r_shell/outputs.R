@@ -119,12 +119,15 @@ json_join <- function(members) paste0("[", paste(members, collapse = ","), "]")
 # An object of members that are JSON already. A member without a name gets its position, names that
 # come again get a number as data.frame() does it: x, x.1, x.2.
 json_object <- function(members) {
+  pairs <- paste(json_keys(members), members, sep = ":", recycle0 = TRUE)
+  paste0("{", paste(pairs, collapse = ","), "}")
+}
+
+json_keys <- function(members) {
   keys <- as.character(names(members))
   nameless <- which(is.na(keys) | keys == "")
   keys[nameless] <- nameless
-  keys <- make.unique(keys)
-  pairs <- paste(json_strings(keys), members, sep = ":", recycle0 = TRUE)
-  paste0("{", paste(pairs, collapse = ","), "}")
+  json_strings(make.unique(keys))
 }
 
 iso_date <- function(x) {

@@ -34,13 +34,17 @@ begin_runs <- function(shell, base) {
 }
 
 # One run of the loaded code: inputs bound, code run, outputs read, everything else undone.
-score <- function(shell, body, mixed) {
-  tryCatch(run(shell, read_inputs(body, mixed)), error = function(e) {
-    result(conditionMessage(e), retire = "the state of the shell is unknown")
+score <- function(shell, body, mixed) result(run_safely(shell, body, mixed, read_outputs))
+
+# What came of a run: what failed and what stands against another run, if anything; names of changed
+# files; what `read` makes of the declared outputs; the output files as JSON.
+run_safely <- function(shell, body, mixed, read) {
+  tryCatch(run(shell, read_inputs(body, mixed), read), error = function(e) {
+    list(failure = conditionMessage(e), retire = "the state of the shell is unknown")
   })
 }
 
-run <- function(shell, inputs) {
+run <- function(shell, inputs, read) {
   pid <- Sys.getpid()
   base <- shell$base
   .Internal(list2env(inputs, globalenv()))
@@ -49,10 +53,10 @@ run <- function(shell, inputs) {
   if (Sys.getpid() != pid) tools::pskill(Sys.getpid(), tools::SIGKILL)  # a fork that ran on
 
   settle(base)
-  outputs <- files <- "{}"
+  outputs <- files <- NULL
   if (is.null(failure)) {
     failure <- tryCatch({
-      outputs <- read_outputs(shell$outputs)
+      outputs <- read(shell$outputs)
       files <- output_files(shell$manifest$outputFiles)
       NULL
     }, error = conditionMessage)
@@ -64,7 +68,9 @@ run <- function(shell, inputs) {
   if (retire == "" && !(same_files && identical(search(), rest$process$search))) {
     shell$rest <- state_at_rest(base)
   }
-  result(failure, retire, changed, outputs, files)
+  list(
+    failure = failure, retire = retire, changed = changed, outputs = outputs, files = files
+  )
 }
 
 read_outputs <- function(declared) {
@@ -75,16 +81,18 @@ read_outputs <- function(declared) {
   paste0("{", paste(members, collapse = ","), "}")
 }
 
-# The reply of one run: what failed and what stands against another run, if anything; names of
-# files; `outputs` and `files` as JSON.
-result <- function(failure, retire, changed = NULL, outputs = "{}", files = "{}") {
-  header <- if (is.null(failure) && retire == "") SUCCESS else json_value(list(
-    kind = "result", success = is.null(failure), errorMessage = c(failure, "")[1L], retire = retire
+# The reply of one run.
+result <- function(done) {
+  header <- if (is.null(done$failure) && done$retire == "") SUCCESS else json_value(list(
+    kind = "result", success = is.null(done$failure), errorMessage = c(done$failure, "")[1L],
+    retire = done$retire
   ))
-  changed <- if (length(changed)) json_array(changed) else "[]"
+  changed <- if (length(done$changed)) json_array(done$changed) else "[]"
+  succeeded <- is.null(done$failure)
   body <- paste0(
-    "{\"changedFiles\":", changed, ",\"outputParameters\":", outputs,
-    ",\"outputFiles\":", files, "}"
+    "{\"changedFiles\":", changed,
+    ",\"outputParameters\":", if (succeeded) done$outputs else "{}",
+    ",\"outputFiles\":", if (succeeded) done$files else "{}", "}"
   )
   list(header = header, body = charToRaw(body))
 }
