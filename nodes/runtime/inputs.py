@@ -7,6 +7,7 @@ it on behalf of R shells (r_values.py).
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 try:
@@ -18,6 +19,7 @@ _BOM = b"\xef\xbb\xbf"
 _NUMBERS = {int, float}
 _INT64_END = 2**63
 _SCALARS = {int, float, bool, str, type(None)}
+_ONE_LIST = {list}
 _STRING_OR_CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|NaN|-?Infinity')
 _R_CONSTANTS = {"NaN": "null", "Infinity": "1e999", "-Infinity": "-1e999"}
 
@@ -53,19 +55,26 @@ def strict_json(value: Any) -> bytes:
 
 
 def _fit(given: dict[str, Any], declared: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    by_lower_name = {name.lower(): value for name, value in given.items()}
-    missing = [n for n, _ in declared if n not in given and n.lower() not in by_lower_name]
-    if missing:
-        names = ", ".join(missing)
-        raise InputError(f"Missing input: {names}. Send one member per declared input.", names)
+    if not all(name in given for name, _ in declared):
+        given = _in_other_case(given, declared)
     values = {}
     for name, kind in declared:
-        value = given[name] if name in given else by_lower_name[name.lower()]
+        value = given[name]
         try:
             values[name] = None if value is None else _FORMS[kind](value)
         except InputError as error:
             raise InputError(f"Input {name} ({kind}): {error.message}.", name) from None
     return values
+
+
+def _in_other_case(given: dict[str, Any], declared: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """All declared inputs, found in any case where they are not there as declared."""
+    by_lower_name = {name.lower(): value for name, value in given.items()}
+    missing = [n for n, _ in declared if n not in given and n.lower() not in by_lower_name]
+    if missing:
+        names = ", ".join(missing)
+        raise InputError(f"Missing input: {names}. Send one member per declared input.", names)
+    return {n: given[n] if n in given else by_lower_name[n.lower()] for n, _ in declared}
 
 
 def read_object(body: bytes, *, required: bool, exact: bool = False) -> dict[str, Any]:
@@ -156,6 +165,8 @@ def _data_frame(value: Any) -> dict[str, list[Any]]:
         raise InputError(
             f"must be an object of columns or an array of row objects, not {kind_of(value)}"
         )
+    if _is_plain_frame(value.values()):
+        return value
     columns = {}
     for name, column in value.items():
         try:
@@ -166,6 +177,15 @@ def _data_frame(value: Any) -> dict[str, list[Any]]:
         lengths = ", ".join(f"{name} {len(column)}" for name, column in columns.items())
         raise InputError(f"its columns differ in length: {lengths[:300]}")
     return columns
+
+
+def _is_plain_frame(columns: Iterable[Any]) -> bool:
+    """Whether they are lists of scalars of one length, as nearly always: told at one look."""
+    return (
+        set(map(type, columns)) == _ONE_LIST
+        and len(set(map(len, columns))) == 1
+        and set(map(type, chain.from_iterable(columns))) <= _SCALARS
+    )
 
 
 def _columns_of_rows(rows: list[Any]) -> dict[str, list[Any]]:

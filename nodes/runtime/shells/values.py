@@ -57,19 +57,13 @@ def _matrix(rows: list[list[Any]]) -> "np.matrix[Any, Any]":
 
 
 def _data_frame(columns: dict[str, list[Any]]) -> pd.DataFrame:
-    kinds: set[type] = set()
-    for column in columns.values():
-        kinds.update(map(type, column))
-    if kinds in _FLOAT_KINDS and _has_float_everywhere(columns):
+    kinds = [set(map(type, column)) for column in columns.values()]
+    # A column of whole numbers alone stays a column of integers.
+    if kinds and set.union(*kinds) in _FLOAT_KINDS and all(float in each for each in kinds):
         # One block of one type: several times cheaper than a column at a time.
         block = np.array(list(columns.values()), dtype=float).T
         return pd.DataFrame(block, columns=list(columns), copy=False)
     return pd.DataFrame({name: _column(values) for name, values in columns.items()})
-
-
-def _has_float_everywhere(columns: dict[str, list[Any]]) -> bool:
-    # A column of whole numbers alone stays a column of integers.
-    return all(float in set(map(type, column)) for column in columns.values())
 
 
 def _column(values: list[Any]) -> Any:
