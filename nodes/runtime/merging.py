@@ -20,6 +20,7 @@ from .channel import Frame
 from .config import NodeConfig
 from .errors import Busy, LoadFailed, NodeError, ShellDied, ShellUnreached
 from .lending import Lender
+from .patience import Patience
 from .r_merged import MergedForR
 from .shell import Shell
 from .shells.merged import ALONE
@@ -28,8 +29,6 @@ logger = logging.getLogger(__name__)
 
 # Calls whose run takes longer gain little by being merged, and one that hangs must not hold others.
 _RUN_SECONDS = 5.0
-_FAILURES_IN_A_ROW = 3  # fewer may be an accident
-_PAUSE_MAX_SECONDS = 60.0
 _IDLE_LINES_MAX = 1000
 _INLINE_PARSE_BYTES = 64 * 1024
 
@@ -65,8 +64,7 @@ class _Line:
     calls: deque[_Call] = field(default_factory=deque)
     is_served: bool = False  # somebody waits for a shell on behalf of all
     timer: asyncio.TimerHandle | None = None
-    n_failures: int = 0  # in a row
-    paused_until: float = 0.0
+    patience: Patience = field(default_factory=Patience)
 
 
 class Merger:
@@ -92,7 +90,7 @@ class Merger:
         if self._max_rows < 2 or len(body) > self._max_bytes:
             return False
         line = self._lines.get(bundle.id)
-        return line is None or asyncio.get_running_loop().time() >= line.paused_until
+        return line is None or not line.patience.is_lost(asyncio.get_running_loop().time())
 
     def n_waiting(self, pool: Lender) -> int:
         """How many calls are in line for a shell of the pool, but for those that it knows of."""
@@ -305,15 +303,9 @@ class Merger:
     def _judge(self, line: _Line, failure: str) -> None:
         """Decide from how a run went whether the bundle's calls are merged on."""
         if not failure:
-            line.n_failures = 0
-            return
-        line.n_failures += 1
-        excess = line.n_failures - _FAILURES_IN_A_ROW
-        if excess >= 0:
-            pause = min(_PAUSE_MAX_SECONDS, 2.0**excess)
-            line.paused_until = asyncio.get_running_loop().time() + pause
-            if excess == 0:
-                logger.info("Calls of bundle %s cannot be merged: %s", line.bundle.id, failure)
+            line.patience.note_success()
+        elif line.patience.note_failure(asyncio.get_running_loop().time()):
+            logger.info("Calls of bundle %s cannot be merged: %s", line.bundle.id, failure)
 
 
 def _fail(call: _Call, error: Exception) -> None:

@@ -4,7 +4,9 @@ An output with one value per row is a column of the output's name; one with seve
 columns, their names the output's, a dot, and the class or the position.
 """
 
+import math
 from collections.abc import Sequence
+from itertools import chain, zip_longest
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ import orjson
 from .signature import Signature
 
 OUTPUT = "outputData"
+_LAST_DIGITS = 1e-3  # of single precision, after whatever the model sums up
 
 
 class UnfitOutput(Exception):  # noqa: N818 - named for what happened
@@ -52,6 +55,33 @@ def body_of(columns: dict[str, Any]) -> bytes:
     """The part of a result object that results.result takes; NaN and infinities become null."""
     body = {"changedFiles": [], "outputParameters": {OUTPUT: columns}, "outputFiles": {}}
     return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def split(columns: dict[str, Any], n_rows: Sequence[int]) -> list[dict[str, Any]]:
+    """The same columns with only the rows of each call, which are one after the other."""
+    pieces = []
+    start = 0
+    for count in n_rows:
+        pieces.append({name: column[start : start + count] for name, column in columns.items()})
+        start += count
+    return pieces
+
+
+def are_close(body: bytes | None, other: bytes | None) -> bool:
+    """Whether two bodies say the same, but for the last digits of numbers."""
+    if body is None or other is None:
+        return True
+    columns, others = (orjson.loads(each)["outputParameters"][OUTPUT] for each in (body, other))
+    if columns.keys() != others.keys():
+        return False
+    cells = chain.from_iterable(columns.values())
+    other_cells = chain.from_iterable(others.values())
+    return all(
+        math.isclose(cell, found, rel_tol=_LAST_DIGITS, abs_tol=_LAST_DIGITS)
+        if isinstance(cell, float) and isinstance(found, float)
+        else cell == found
+        for cell, found in zip_longest(cells, other_cells)
+    )
 
 
 def _names(output: str, width: int, signature: Signature) -> list[str]:

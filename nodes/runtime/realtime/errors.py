@@ -8,3 +8,7 @@ class ModelRefused(Exception):
 
 class ModelFailed(Exception):
     """The model raised an error on its input; the text says which."""
+
+
+class CallFailed(Exception):
+    """The call has a result, with `success` false; the text is its message."""

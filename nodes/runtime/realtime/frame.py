@@ -28,11 +28,13 @@ _SCALARS: Types = frozenset({int, float, bool, str, type(None)})
 
 
 def read_frame(body: bytes, signature: Signature) -> tuple[dict[str, Any], int]:
-    """The tensor of each input by its name, and the number of rows; InputError if it cannot be.
+    """The tensor of each input by its name, and the number of rows; InputError if it cannot be."""
+    columns, n_rows = read_columns(body, signature)
+    return tensors_of(columns, n_rows, signature), n_rows
 
-    Missing values become NaN where the model takes numbers with fractions and "" where it takes
-    text; elsewhere they are refused.
-    """
+
+def read_columns(body: bytes, signature: Signature) -> tuple[Columns, int]:
+    """The values of each column of the model, in its order, and how many each has; InputError."""
     columns = _columns(_frame_in(body), signature)
     lengths = set(map(len, columns))
     if len(lengths) > 1:
@@ -40,12 +42,19 @@ def read_frame(body: bytes, signature: Signature) -> tuple[dict[str, Any], int]:
             f"{_name(signature, index)} {len(column)}" for index, column in enumerate(columns)
         )
         raise InputError(f"Input {INPUT}: its columns differ in length: {shown[:300]}.", INPUT)
-    n_rows = lengths.pop()
-    tensors = {
+    return columns, lengths.pop()
+
+
+def tensors_of(columns: Columns, n_rows: int, signature: Signature) -> dict[str, Any]:
+    """The tensor of each input by its name; InputError when values are of other types.
+
+    Missing values become NaN where the model takes numbers with fractions and "" where it takes
+    text; elsewhere they are refused.
+    """
+    return {
         tensor.name: _tensor(tensor, columns[tensor.start : tensor.stop], n_rows, signature)
         for tensor in signature.tensors
     }
-    return tensors, n_rows
 
 
 def _frame_in(body: bytes) -> Any:

@@ -1,5 +1,8 @@
 """One model, loaded with ONNX Runtime and called with JSON."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +11,9 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state
 
 from ..inputs import InputError
-from .answer import UnfitOutput, body_of, columns_of, declared_columns
+from .answer import UnfitOutput, body_of, columns_of, declared_columns, split
 from .errors import ModelFailed, ModelRefused
-from .frame import read_frame
+from .frame import Columns, read_columns, read_frame, tensors_of
 from .signature import Signature, read_signature
 
 _FATAL_ONLY = 4
@@ -34,6 +37,15 @@ class Run:
     def stop(self) -> None:
         """Make the run raise ModelFailed soon, whether or not it has begun."""
         self.options.terminate = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What one of several callers sent."""
+
+    place: int
+    columns: Columns
+    n_rows: int
 
 
 class Model:
@@ -73,6 +85,55 @@ class Model:
         tensors, n_rows = read_frame(body, self.signature)
         columns = self._columns(tensors, n_rows, run) if n_rows else self._empty_columns(run)
         return body_of(columns)
+
+    def score_together(
+        self, bodies: Sequence[bytes], run: Run, max_rows: int
+    ) -> tuple[list[bytes | None], int, int]:
+        """The same for several callers in one run, and how many calls and rows were in it.
+
+        None for whom it is to be done alone: for a body that does not fit or has no rows, and
+        for those for which there is no room. Raises InputError or ModelFailed when the run itself
+        does not go well.
+        """
+        frames = self._frames_of(bodies, max_rows)
+        try:
+            tensors = self._tensors_of_all(frames)
+        except InputError:
+            frames = [frame for frame in frames if self._fits(frame)]
+            tensors = self._tensors_of_all(frames)
+        answers: list[bytes | None] = [None] * len(bodies)
+        if len(frames) < 2:
+            return answers, 0, 0
+        n_rows = [frame.n_rows for frame in frames]
+        columns = self._columns(tensors, sum(n_rows), run)
+        for frame, its_own in zip(frames, split(columns, n_rows), strict=True):
+            answers[frame.place] = body_of(its_own)
+        return answers, len(frames), sum(n_rows)
+
+    def _frames_of(self, bodies: Sequence[bytes], max_rows: int) -> list[_Frame]:
+        frames = []
+        total = 0
+        for place, body in enumerate(bodies):
+            try:
+                columns, n_rows = read_columns(body, self.signature)
+            except InputError:
+                continue
+            if n_rows and total + n_rows <= max_rows:
+                frames.append(_Frame(place, columns, n_rows))
+                total += n_rows
+        return frames
+
+    def _tensors_of_all(self, frames: Sequence[_Frame]) -> dict[str, Any]:
+        columns = zip(*(frame.columns for frame in frames), strict=True)
+        merged = [list(chain.from_iterable(parts)) for parts in columns]
+        return tensors_of(merged, sum(frame.n_rows for frame in frames), self.signature)
+
+    def _fits(self, frame: _Frame) -> bool:
+        try:
+            tensors_of(frame.columns, frame.n_rows, self.signature)
+        except InputError:
+            return False
+        return True
 
     def rehearse(self, n_rows: int, run: Run) -> dict[str, Any]:
         """The columns for rows of zeros, empty texts and false; ModelFailed."""

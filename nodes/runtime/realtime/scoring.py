@@ -1,21 +1,22 @@
 """One call of a realtime version on this node: its model, a thread, the result."""
 
 import asyncio
-import contextlib
 import json
 import logging
-import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Collection
+from functools import partial
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from .. import results
 from ..bundles import Bundle
 from ..config import NodeConfig
-from ..errors import Busy, InvalidInput
+from ..errors import Busy
 from ..figures import PoolFigures
-from ..inputs import InputError
-from .errors import ModelFailed, ModelRefused
+from .errors import CallFailed, ModelRefused
+from .jobs import TOGETHER_SECONDS, Job
+from .line import Line, Outcome
 from .loaded import LoadedModels
 from .threads import Threads
 
@@ -41,7 +42,10 @@ class RealtimeScorer:
         self._queue_seconds = config.queue_seconds
         self._run_seconds = config.realtime_seconds
         self._calls: Counter[str] = Counter()
-        self._jobs: set[_Job] = set()  # waiting or running, their callers perhaps gone
+        self._lines: WeakKeyDictionary[Model, Line] = WeakKeyDictionary()
+        self._merge_max_rows = config.merge_max_rows
+        self._merge_max_bytes = config.merge_max_bytes
+        self._jobs: set[Job] = set()  # waiting or running, their callers perhaps gone
         self._n_calls = 0
 
     def bundles_in_use(self) -> Collection[str]:
@@ -60,7 +64,7 @@ class RealtimeScorer:
         self._calls[bundle.id] += 1
         try:
             return await self._score(bundle, body)
-        except _Failed as failure:
+        except CallFailed as failure:
             text = json.dumps(str(failure))  # one line, whatever the model says
             logger.warning("Call %s of bundle %s failed: %s", correlation_id, bundle.id, text)
             return results.failure(str(failure), "")
@@ -72,7 +76,7 @@ class RealtimeScorer:
 
     def threads_by_state(self) -> dict[str, int]:
         """How many threads run something, and how many do not."""
-        n_busy = sum(job.has_begun for job in self._jobs)
+        n_busy = len({job.batch for job in self._jobs if job.batch})
         return {"busy": n_busy, "idle": max(0, self._n_threads - n_busy)}
 
     @property
@@ -96,11 +100,14 @@ class RealtimeScorer:
         try:
             model = await self._models.take(bundle)
         except ModelRefused as refusal:
-            raise _Failed(str(refusal)) from None
-        job = _Job(model, body, lambda: self._end(job, bundle.id))
+            raise CallFailed(str(refusal)) from None
+        found_idle = len(self._jobs) < self._n_threads
+        if found_idle:
+            self.figures.merging.flushed["idle"] += 1
+        job = Job(model, body, partial(self._end, bundle.id), found_idle=found_idle)
         self._jobs.add(job)
-        self._threads.submit(job.run)
-        first_look = min(self._queue_seconds, self._run_seconds)
+        self._line(model).submit(job)
+        first_look = min(self._queue_seconds, self._run_seconds, TOGETHER_SECONDS)
         job.timer = job.loop.call_later(first_look, self._look, job)
         try:
             return await job.result
@@ -112,81 +119,57 @@ class RealtimeScorer:
             if job.has_begun:
                 self.figures.waits.observe(job.waited_seconds)
 
-    def _end(self, job: "_Job", bundle_id: str) -> None:
+    def _line(self, model: "Model") -> Line:
+        line = self._lines.get(model)
+        if line is None:
+            line = self._lines[model] = Line(
+                self._threads,
+                n_threads=self._n_threads,
+                max_rows=1 if model.signature.takes_single_rows else self._merge_max_rows,
+                max_bytes=self._merge_max_bytes,
+                on_outcome=self._note,
+            )
+        return line
+
+    def _note(self, outcome: Outcome) -> None:
+        """Count what became of calls."""
+        figures = self.figures.merging
+        if outcome.n_waited:
+            figures.flushed[outcome.flushed] += outcome.n_waited
+        if outcome.n_apart:
+            figures.unmerged[outcome.failure] += outcome.n_apart
+        if outcome.n_together and outcome.failure != "error":
+            figures.calls.observe(outcome.n_together)
+            figures.rows.observe(outcome.n_rows)
+
+    def _end(self, bundle_id: str, job: Job) -> None:
         # No sooner: the model is in use for as long as a thread runs it.
         self._jobs.discard(job)
         self._models.give_back(bundle_id)
 
-    def _look(self, job: "_Job") -> None:
-        """Give up a call that has not begun to run, or that has had its time."""
-        rest = job.submitted_at + self._run_seconds - job.loop.time()
-        if not job.has_begun:
+    def _look(self, job: Job) -> None:
+        """Give up a call that has not begun to run in time, or that has had its time.
+
+        One that runs with others is given a run of its own when that takes too long.
+        """
+        now = job.loop.time()
+        ends_at = job.submitted_at + self._run_seconds
+        queued_until = min(job.submitted_at + self._queue_seconds, ends_at)
+        next_look = ends_at
+        if job.batch:
+            if job.batch.is_shared:
+                next_look = min(ends_at, job.batch.stop_if_long(now))
+        elif now < queued_until:
+            next_look = queued_until
+        else:
             job.abandon(Busy("All threads for realtime services were busy for too long."))
-        elif rest > 0:
-            job.timer = job.loop.call_later(rest, self._look, job)
+            return
+        if now < ends_at:
+            job.timer = job.loop.call_at(next_look, self._look, job)
         else:
             job.abandon(
-                _Failed(
+                CallFailed(
                     f"The call was stopped after {self._run_seconds:g} seconds, the longest that "
                     "a call of a realtime service may take."
                 )
             )
-
-
-class _Failed(Exception):  # noqa: N818 - named for what happened
-    """The call has a result, with `success` false; the text is its message."""
-
-
-class _Job:
-    """One call between the event loop, which makes it, and the thread that runs it."""
-
-    timer: asyncio.TimerHandle
-
-    def __init__(self, model: "Model", body: bytes, on_end: Callable[[], None]) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.result: asyncio.Future[bytes] = self.loop.create_future()
-        self.submitted_at = self.loop.time()
-        self._made_at = time.monotonic()  # a thread must not ask the loop
-        self.has_begun = False
-        self.waited_seconds = 0.0
-        self._is_abandoned = False
-        self._model = model
-        self._body = body
-        self._run = model.new_run()
-        self._on_end = on_end
-
-    def run(self) -> None:
-        """Run it, in a thread."""
-        self.waited_seconds = time.monotonic() - self._made_at
-        self.has_begun = True
-        answer = b""
-        failure: Exception | None = None
-        if not self._is_abandoned:
-            try:
-                columns = self._model.score(self._body, self._run)
-                answer = results.result(success=True, error_message="", console="", body=columns)
-            except InputError as error:
-                failure = InvalidInput(error.message, fields=error.fields)
-            except ModelFailed as error:
-                failure = _Failed(str(error))
-            except Exception as error:  # noqa: BLE001 - it is raised in the caller
-                failure = error
-        with contextlib.suppress(RuntimeError):  # the event loop has ended
-            self.loop.call_soon_threadsafe(self._finish, answer, failure)
-
-    def abandon(self, reason: Exception | None = None) -> None:
-        """Stop the run, and tell the caller the reason unless there is no caller any more."""
-        self._is_abandoned = True
-        self._run.stop()
-        self._body = b""
-        if reason is not None and not self.result.done():
-            self.result.set_exception(reason)
-
-    def _finish(self, answer: bytes, failure: Exception | None) -> None:
-        self._on_end()
-        if self.result.done():
-            return
-        if failure is None:
-            self.result.set_result(answer)
-        else:
-            self.result.set_exception(failure)

@@ -109,6 +109,18 @@ def endless() -> bytes:
     )
 
 
+def centring() -> bytes:
+    """One column `x`; `y` is what it is above the mean of all rows."""
+    return model(
+        [
+            helper.make_node("ReduceMean", ["x"], ["mean"], keepdims=0),
+            helper.make_node("Sub", ["x", "mean"], ["y"]),
+        ],
+        [("x", FLOAT, [None, 1])],
+        [("y", FLOAT, [None, 1])],
+    )
+
+
 def reading_file(location: str) -> bytes:
     """A model whose constant is in another file."""
     constant = TensorProto(name="w", data_type=TensorProto.UINT8, dims=[16])

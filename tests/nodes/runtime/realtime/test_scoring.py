@@ -10,13 +10,11 @@ from typing import Any
 
 import pytest
 
-from nodes.runtime.bundles import Bundle
-from nodes.runtime.config import NodeConfig
 from nodes.runtime.errors import Busy, InvalidInput
 from nodes.runtime.manifests import parse_manifest
 from nodes.runtime.realtime import loaded
-from nodes.runtime.realtime.scoring import RealtimeScorer
 from tests.nodes.runtime.conftest import NO_R
+from tests.nodes.runtime.realtime.in_process import Place, body, until
 from tests.nodes.runtime.realtime.models import adding, doubling_matrix, endless
 from tests.nodes.runtime.running import (
     Published,
@@ -24,7 +22,6 @@ from tests.nodes.runtime.running import (
     realtime_manifest,
     running_node,
     start_node,
-    wait_until,
 )
 
 RESULT_KEYS = [
@@ -125,31 +122,6 @@ def test_code_and_model_do_not_go_together() -> None:
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
-class Place:
-    """A scorer and bundles for it."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def bundle(self, name: str, payload: bytes) -> Bundle:
-        directory = self.root / name
-        (directory / "files").mkdir(parents=True)
-        (directory / "files" / "model.onnx").write_bytes(payload)
-        manifest = parse_manifest(json.loads(realtime_manifest(payload)))
-        return Bundle(name, directory, manifest)
-
-    def scorer(self, **settings: Any) -> RealtimeScorer:
-        return RealtimeScorer(
-            NodeConfig(
-                cluster_key="",
-                data_dir=self.root,
-                python="",
-                rscript="",
-                **{"realtime_threads": 1, **settings},
-            )
-        )
-
-
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
@@ -167,10 +139,6 @@ def loadings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(loaded.LoadedModels, "_in_thread", counting)
     return seen
-
-
-def body(x: float) -> bytes:
-    return json.dumps({"inputData": {"x": [x]}}).encode()
 
 
 def test_concurrent_first_calls_load_a_model_once(
@@ -287,7 +255,3 @@ def test_a_file_that_cannot_be_loaded_is_a_result_and_not_tried_at_once_again(
 
     run(main())
     assert loadings == ["a"]
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    await asyncio.to_thread(wait_until, condition)
