@@ -3,7 +3,8 @@
     python -m tests.benchmarks [--only "two-hop realtime plumber"] [--rounds 3] [--seconds 3]
 
 `--only` takes beginnings of targets' names; what it leaves out is neither installed nor started,
-and the result goes to var/benchmarks instead of docs.
+and the result goes to var/benchmarks instead of docs. `--answers 1000000` is the long run: 64
+clients until each target has given so many answers; its table in docs is written for any targets.
 """
 
 import argparse
@@ -13,18 +14,18 @@ import tempfile
 from datetime import date
 from pathlib import Path
 
-from tests.benchmarks import goals, machine, plot, report, rounds, workload
+from tests.benchmarks import goals, long, machine, plot, report, rounds, workload
 from tests.benchmarks.limit import TwoHops
 from tests.benchmarks.ours import OneBox
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.rounds import Size
-from tests.benchmarks.target import Provider
+from tests.benchmarks.target import Provider, Running, Target
 
 ROOT = Path(__file__).resolve().parents[2]
 PROVIDERS: list[Provider] = [TwoHops(), OneBox(), *PEERS]
 DOCUMENT = ROOT / "docs/benchmarks.md"
 PICTURE = "benchmarks.png"
-BEGIN, END = "<!-- measured -->", "<!-- end -->"
+MEASURED, LONG_RUN, END = "<!-- measured -->", "<!-- long run -->", "<!-- end -->"
 CLIENTS, ROWS = [1, 8, 32, 64], [1, 100, 10_000]
 
 
@@ -39,9 +40,8 @@ def main() -> int:
             sys.stderr.write(f"There is no target {name}. There are: {known}\n")
             return 1
     chosen = [t for t in every if not names or any(t.name.startswith(name) for name in names)]
-    sizes = [
-        Size(n_rows, clients) for n_rows, clients in itertools.product(asked.rows, asked.clients)
-    ]
+    folder = ROOT / "var/benchmarks" if names and not asked.answers else DOCUMENT.parent
+    folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as place:
         directory = Path(place)
         rounds.say("Training the models")
@@ -52,44 +52,83 @@ def main() -> int:
             targets = rounds.working(chosen, running, work)
             if not targets:
                 return 1
-            results = rounds.run(
-                targets, running, work, sizes=sizes, rounds=asked.rounds, seconds=asked.seconds
-            )
-    run = goals.Run(targets, results)
-    how = (
-        f"{date.today():%Y-%m-%d}, commit {machine.commit(ROOT)}, {machine.description()}.\n"
-        f"{asked.rounds} rounds of {asked.seconds} seconds for each figure; medians."
-    )
-    parts = [
-        how,
-        f"![Rates and latencies]({PICTURE})",
-        goals.table(run),
-        report.tables(targets, results),
-    ]
-    text = "\n\n".join(part for part in parts if part)
-    folder = ROOT / "var/benchmarks" if names else DOCUMENT.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    plot.draw(targets, results, folder / PICTURE)
+            if asked.answers:
+                text, marks = _long_run(asked, targets, running, work), LONG_RUN
+            else:
+                text, marks = _rounds(asked, targets, running, work, folder), MEASURED
     document = folder / DOCUMENT.name
-    document.write_text(
-        inserted(DOCUMENT.read_text(), text) if document == DOCUMENT else f"{text}\n"
-    )
+    if document == DOCUMENT:
+        document.write_text(inserted(DOCUMENT.read_text(), text, marks))
+    else:
+        document.write_text(f"{text}\n")
     rounds.say(f"\n{text}\n\nWritten to {document.relative_to(ROOT)}")
     return 0
 
 
-def inserted(document: str, text: str) -> str:
-    """The document with `text` between its two marks."""
-    before, _, rest = document.partition(BEGIN)
+def _rounds(
+    asked: argparse.Namespace,
+    targets: list[Target],
+    running: dict[str, Running],
+    work: workload.Workload,
+    folder: Path,
+) -> str:
+    """The figures of all targets, and a picture of them in `folder`."""
+    sizes = [Size(*both) for both in itertools.product(asked.rows, asked.clients)]
+    results = rounds.run(
+        targets, running, work, sizes=sizes, rounds=asked.rounds, seconds=asked.seconds
+    )
+    plot.draw(targets, results, folder / PICTURE)
+    parts = [
+        f"{_where()}\n{asked.rounds} rounds of {asked.seconds} seconds for each figure; medians."
+        f" Programs that have nothing to do with it used {rounds.other_cores(results):.2f} cores"
+        " meanwhile.",
+        f"![Rates and latencies]({PICTURE})",
+        goals.table(goals.Run(targets, results)),
+        report.tables(targets, results),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _long_run(
+    asked: argparse.Namespace,
+    targets: list[Target],
+    running: dict[str, Running],
+    work: workload.Workload,
+) -> str:
+    runs = [
+        (target, long.run(target, running[target.server], work, asked.answers))
+        for target in targets
+    ]
+    return f"{_where()}\n\n{long.table(runs)}"
+
+
+def _where() -> str:
+    commit = machine.commit(ROOT)
+    return f"{date.today():%Y-%m-%d}, commit {commit}, {machine.description()}."
+
+
+def inserted(document: str, text: str, mark: str) -> str:
+    """The document with `text` between the mark and the next end."""
+    before, _, rest = document.partition(mark)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
+    return f"{before}{mark}\n\n{text}\n\n{END}{after}"
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--only", default="", help="beginnings of names of targets")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=3, help="of each measurement")
+    parser.add_argument(
+        "--seconds",
+        type=int,
+        default=3,
+        choices=range(1, 61),
+        help="of each measurement",
+        metavar="N",
+    )
+    parser.add_argument(
+        "--answers", type=int, default=0, help="a long run instead: so many of each target"
+    )
     parser.add_argument("--clients", type=int, nargs="+", default=CLIENTS)
     parser.add_argument("--rows", type=int, nargs="+", default=ROWS, choices=ROWS)
     return parser.parse_args()

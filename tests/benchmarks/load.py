@@ -42,29 +42,47 @@ class Load:
         return self.right / self.seconds
 
 
-def measure(call: Call, *, clients: int, seconds: int, is_exact: bool = False) -> Load:
-    """What `clients` connections got that send one request after the other.
+class Measurement:
+    """A run of wrk: `clients` connections that send one request after the other.
 
     `is_exact` gives each of them a thread, so that an answer must be that to its own request and
     not just to one that is under way.
     """
-    threads = clients if is_exact else 1
-    headers = [word for name, value in call.headers.items() for word in ("-H", f"{name}: {value}")]
-    done = subprocess.run(
-        [
-            *("wrk", "-t", str(threads), "-c", str(clients), "-d", f"{seconds}s"),
-            *("--timeout", f"{TIMEOUT_SECONDS}s", "-s", str(SCRIPT), *headers, call.url, "--"),
-            *(str(call.bodies), str(call.expected), call.pattern, repr(call.tolerance)),
-            str(int(is_exact)),
-        ],
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
-    if done.returncode != 0 or "\nresult " not in done.stdout:
-        raise RuntimeError(f"wrk failed: {done.stdout} {done.stderr}")
-    return parse(done.stdout)
+
+    def __init__(self, call: Call, *, clients: int, seconds: int, is_exact: bool = False) -> None:
+        threads = clients if is_exact else 1
+        headers = [
+            part for name, value in call.headers.items() for part in ("-H", f"{name}: {value}")
+        ]
+        self._process = subprocess.Popen(
+            [
+                *("wrk", "-t", str(threads), "-c", str(clients), "-d", f"{seconds}s"),
+                *("--timeout", f"{TIMEOUT_SECONDS}s", "-s", str(SCRIPT), *headers, call.url, "--"),
+                *(str(call.bodies), str(call.expected), call.pattern, repr(call.tolerance)),
+                str(int(is_exact)),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+        )
+
+    @property
+    def pid(self) -> int:
+        """The process id of wrk."""
+        return self._process.pid
+
+    def result(self) -> Load:
+        """What it saw, when it has ended."""
+        output, _ = self._process.communicate()
+        if self._process.returncode != 0 or "\nresult " not in output:
+            raise RuntimeError(f"wrk failed: {output}")
+        return parse(output)
+
+
+def measure(call: Call, *, clients: int, seconds: int, is_exact: bool = False) -> Load:
+    """The result of a `Measurement`."""
+    return Measurement(call, clients=clients, seconds=seconds, is_exact=is_exact).result()
 
 
 def parse(output: str) -> Load:

@@ -52,7 +52,7 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _table(targets: Sequence[Target], results: Results, sizes: Iterable[Size]) -> str:
     head = ["target", "clients", "right answers/s", "of the limit", "to best peer"]
-    head += ["p50 ms", "p95 ms", "p99 ms", "errors", "cores", "memory MB"]
+    head += ["p50 ms", "p95 ms", "p99 ms", "errors", "cores", "CPU ms", "memory MB"]
     rows = []
     for target, size in itertools.product(targets, list(sizes)):
         found = results.get((target.name, size))
@@ -70,6 +70,7 @@ def _table(targets: Sequence[Target], results: Results, sizes: Iterable[Size]) -
                 *(f"{value:.2f}" for value in (found.p50, found.p95, found.p99)),
                 str(found.errors),
                 f"{found.cores:.2f}",
+                _cpu_ms(found.cores, found.rate),
                 f"{found.memory_bytes / MIB:.0f}",
             ]
         )
@@ -80,17 +81,25 @@ def _processes(targets: Sequence[Target], results: Results, size: Size) -> str:
     rows = []
     for target in targets:
         found = results.get((target.name, size))
-        roles = sorted(found.roles, key=lambda role: -role.cores) if found else ()
+        if found is None:
+            continue
+        roles = sorted(found.roles, key=lambda role: -role.cores)
         rows += [
             [
                 f"{target.name}: {role.name}",
                 str(role.count),
                 f"{role.cores:.2f}",
+                _cpu_ms(role.cores, found.rate, digits=3),
                 f"{role.memory_bytes / MIB:.0f}",
             ]
             for role in roles
         ]
-    return markdown(["process", "how many", "cores", "memory MB"], rows)
+    return markdown(["process", "how many", "cores", "CPU ms", "memory MB"], rows)
+
+
+def _cpu_ms(cores: float, rate: float, digits: int = 2) -> str:
+    """CPU time for each right answer."""
+    return f"{1000 * cores / rate:.{digits}f}" if rate else ""
 
 
 def _count(number: int, noun: str) -> str:

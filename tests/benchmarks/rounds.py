@@ -4,16 +4,20 @@ import contextlib
 import itertools
 import statistics
 import sys
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.benchmarks import usage
-from tests.benchmarks.load import Load, measure
+from tests.benchmarks.load import Call, Load, Measurement, measure
 from tests.benchmarks.servers import StartError
 from tests.benchmarks.target import Provider, Running, Target
 from tests.benchmarks.workload import Workload
+
+# Processes are looked at so long after the beginning and before the end.
+MARGIN_SECONDS = 0.4
 
 
 @dataclass(frozen=True, order=True)
@@ -44,6 +48,7 @@ class Figures:
     p99: float
     errors: int
     roles: tuple[Role, ...]  # of the last round
+    other_cores: float = 0.0  # used by programs that have nothing to do with it
 
     @property
     def cores(self) -> float:
@@ -108,23 +113,36 @@ def run(
     seconds: int,
 ) -> Results:
     """The figures of each target at each size."""
-    loads: dict[tuple[str, Size], list[Load]] = defaultdict(list)
-    roles: dict[tuple[str, Size], tuple[Role, ...]] = {}
+    measured: dict[tuple[str, Size], list[tuple[Load, usage.Window]]] = defaultdict(list)
     for number, size, target in itertools.product(range(rounds), sizes, targets):
         server = running[target.server]
         call = server.call(target, workload, size.rows)
-        if number == 0:
-            measure(call, clients=size.clients, seconds=1)  # shells, pools and caches get warm
-        before = usage.cpu_seconds(server.server.pid)
-        load = measure(call, clients=size.clients, seconds=seconds)
-        used = usage.used_since(before, server.server.pid)
-        loads[target.name, size].append(load)
-        roles[target.name, size] = tuple(_roles(used, load.seconds))
+        if number == 0:  # shells, pools and caches get warm
+            measure(call, clients=size.clients, seconds=1)
+            usage.settle(server.server.pid)
+        load, window = _observed(call, server, size.clients, seconds)
+        usage.settle(server.server.pid)  # with requests whose client has gone
+        measured[target.name, size].append((load, window))
         say(
             f"{number + 1}/{rounds} {target.name:18} {size.rows:6} rows {size.clients:3} clients"
             f" {load.rate:9.0f}/s  p50 {load.p50:8.2f} ms  errors {load.errors} {load.example}"
         )
-    return {key: _figures(found, roles[key]) for key, found in loads.items()}
+    return {key: _figures(found) for key, found in measured.items()}
+
+
+def _observed(call: Call, server: Running, clients: int, seconds: int) -> tuple[Load, usage.Window]:
+    """A measurement, and what the processes did in the midst of it."""
+    measurement = Measurement(call, clients=clients, seconds=seconds)
+    time.sleep(MARGIN_SECONDS)
+    sample = usage.Sample(server.server.pid, measurement.pid)
+    time.sleep(seconds - 2 * MARGIN_SECONDS)
+    window = sample.until_now()
+    return measurement.result(), window
+
+
+def other_cores(results: Results) -> float:
+    """What was used by programs that have nothing to do with it."""
+    return statistics.median(figures.other_cores for figures in results.values())
 
 
 def say(text: str) -> None:
@@ -133,20 +151,22 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _roles(used: Sequence[usage.Used], seconds: float) -> Iterator[Role]:
-    counts = Counter(one.role for one in used)
-    for name, count in counts.items():
-        mine = [one for one in used if one.role == name]
-        cores = sum(one.cpu_seconds for one in mine) / seconds
-        yield Role(name, count, cores, sum(one.memory_bytes for one in mine))
-
-
-def _figures(loads: Sequence[Load], roles: tuple[Role, ...]) -> Figures:
+def _figures(measured: Sequence[tuple[Load, usage.Window]]) -> Figures:
+    loads = [load for load, _ in measured]
+    windows = [window for _, window in measured]
     return Figures(
         rate=statistics.median(load.rate for load in loads),
         p50=statistics.median(load.p50 for load in loads),
         p95=statistics.median(load.p95 for load in loads),
         p99=statistics.median(load.p99 for load in loads),
         errors=sum(load.errors for load in loads),
-        roles=roles,
+        roles=tuple(_roles(windows[-1].processes)),
+        other_cores=statistics.median(window.other_cores for window in windows),
     )
+
+
+def _roles(processes: Sequence[usage.Used]) -> Iterator[Role]:
+    for name, count in Counter(one.role for one in processes).items():
+        mine = [one for one in processes if one.role == name]
+        cores = sum(one.cores for one in mine)
+        yield Role(name, count, cores, sum(one.memory_bytes for one in mine))

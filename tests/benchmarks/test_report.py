@@ -1,7 +1,7 @@
 """Tables are made of results alone: no server is started."""
 
 from tests.benchmarks import goals, report
-from tests.benchmarks.__main__ import PROVIDERS, inserted
+from tests.benchmarks.__main__ import END, LONG_RUN, MEASURED, PROVIDERS, inserted
 from tests.benchmarks.goals import Run
 from tests.benchmarks.rounds import Figures, Role, Size
 from tests.benchmarks.target import Target
@@ -28,7 +28,7 @@ RESULTS = {
     ("fastapi-forest", MANY): figures(500),
     ("plumber", MANY): figures(9_000),
 }
-MEASURED = [named(name) for name, _ in RESULTS]
+SHOWN = [named(name) for name, _ in RESULTS]
 
 
 def row(table: str, beginning: str) -> list[str]:
@@ -37,20 +37,20 @@ def row(table: str, beginning: str) -> list[str]:
 
 
 def test_a_target_is_compared_with_the_limit_and_with_the_best_peer_of_its_model() -> None:
-    table = report.tables(MEASURED, RESULTS)
+    table = report.tables(SHOWN, RESULTS)
     assert row(table, "**realtime-linear**")[1:5] == ["32", "13,000", "65%", "6.5"]
     assert row(table, "**python-forest**")[1:5] == ["32", "400", "2%", "0.8"]
     assert row(table, "fastapi-linear")[1:5] == ["32", "1,300", "6%", ""]
 
 
 def test_errors_and_what_all_processes_used_are_in_the_table() -> None:
-    table = report.tables(MEASURED, RESULTS)
-    assert row(table, "**realtime-linear**")[-3:] == ["7", "1.50", "150"]
-    assert row(table, "realtime-linear: shell")[1:] == ["2", "1.00", "50"]
+    table = report.tables(SHOWN, RESULTS)
+    assert row(table, "**realtime-linear**")[-4:] == ["7", "1.50", "0.12", "150"]
+    assert row(table, "realtime-linear: shell")[1:] == ["2", "1.00", "0.077", "50"]
 
 
 def test_goals_are_judged_and_those_not_measured_left_out() -> None:
-    table = goals.table(Run(MEASURED, RESULTS))
+    table = goals.table(Run(SHOWN, RESULTS))
     lines = [line for line in table.splitlines() if "clients" in line]
     assert [line.rpartition("| ")[2] for line in lines] == ["yes |", "yes |", "**no** |"]
     assert "6.5 times" in lines[1]
@@ -58,9 +58,11 @@ def test_goals_are_judged_and_those_not_measured_left_out() -> None:
 
 
 def test_a_run_replaces_the_figures_of_the_last_one_and_nothing_else() -> None:
-    once = inserted("before\n<!-- measured -->\n\nold\n\n<!-- end -->\nafter\n", "new")
-    assert once == "before\n<!-- measured -->\n\nnew\n\n<!-- end -->\nafter\n"
-    assert inserted(once, "new") == once
+    page = f"before\n{MEASURED}\n\nold\n\n{END}\nbetween\n{LONG_RUN}\n\nold\n\n{END}\nafter\n"
+    once = inserted(page, "new", MEASURED)
+    assert once == page.replace("old", "new", 1)
+    assert inserted(once, "new", MEASURED) == once
+    assert inserted(once, "new", LONG_RUN) == page.replace("old", "new")
 
 
 def test_every_target_has_a_name_of_its_own_and_a_server_that_is_started() -> None:
