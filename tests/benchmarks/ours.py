@@ -54,9 +54,9 @@ def _realtime(model: str) -> Target:
 
 REALTIME = [_realtime(LINEAR), _realtime(FOREST)]
 PYTHON = [_code("python-linear", LINEAR), _code("python-forest", FOREST)]
-MERGED = [_code("python-merged", LINEAR)]
-R = [_code("r-linear", LINEAR, "R")]
-TARGETS = [*REALTIME, *PYTHON, *MERGED, *R]
+R = [_code("r-linear", LINEAR, "R"), _code("r-merged", LINEAR, "R")]
+MERGED = [_code("python-merged", LINEAR), R[1]]
+TARGETS = [*REALTIME, *PYTHON, MERGED[0], *R]
 
 
 class OneBox:
