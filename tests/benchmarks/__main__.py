@@ -85,6 +85,7 @@ def _rounds(
         f"![Rates and latencies]({PICTURE})",
         goals.table(goals.Run(targets, results)),
         report.tables(targets, results),
+        *(server.note for server in running.values()),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -115,11 +116,15 @@ def inserted(document: str, text: str, mark: str) -> str:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--only", default="", help="beginnings of names of targets")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=2, help="of each measurement")
-    clients, rows = {size.clients for size in SIZES}, {size.rows for size in SIZES}
+    clients, rows = sorted({size.clients for size in SIZES}), list(CLIENTS_OF_ROWS)
     parser.add_argument("--clients", type=int, nargs="+", default=clients, choices=clients)
     parser.add_argument("--rows", type=int, nargs="+", default=rows, choices=rows)
     parser.add_argument(

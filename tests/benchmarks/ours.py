@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from tests.benchmarks import usage
 from tests.benchmarks.servers import Server, StartError, environment
 from tests.benchmarks.target import Kind, Running, Target
 from tests.benchmarks.workload import FOREST, LINEAR, Workload
@@ -84,6 +85,8 @@ class OneBox:
         server.start()
         with server.stopped_on_failure():
             server.wait_until(lambda: "ready: http" in server.output())
+            usage.settle(server.pid)
+            idle_bytes, _ = usage.held(server.pid)
             url = f"http://127.0.0.1:{port}"
             with httpx.Client(base_url=url, timeout=120) as http:
                 credentials = {"username": "admin", "password": password}
@@ -96,7 +99,8 @@ class OneBox:
                         publish(http, target, workload, server)
                     except StartError as error:
                         sys.stderr.write(f"{error}\n")
-        return Running(server=server, url=url, headers=authorization)
+        note = f"The box by itself, at rest, with its demo services: {idle_bytes / 1024**2:.0f} MB."
+        return Running(server=server, url=url, headers=authorization, note=note)
 
 
 def _publish_realtime(

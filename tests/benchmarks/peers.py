@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.benchmarks import environments
-from tests.benchmarks.servers import Server, answers, environment
+from tests.benchmarks.servers import Server, StartError, answers, environment
 from tests.benchmarks.target import Kind, Running, Target
 from tests.benchmarks.workload import FEATURES, FOREST, LINEAR, Rows, Workload, compact
 from tests.ports import free_port
@@ -138,12 +138,16 @@ def _mlflow(model: str) -> Callable[[Place], Server]:
     def serve(place: Place) -> Server:
         folder = place.directory / "model"
         pickle = place.workload.file(f"{model}.pkl")
-        subprocess.run(
+        done = subprocess.run(
             [environments.prepare("mlflow") / "python", "mlflow_model.py", pickle, folder],
             cwd=PROGRAMS,
             env=environment(),
-            check=True,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
         )
+        if done.returncode != 0:
+            raise StartError(f"MLflow does not take the model:\n{done.stderr[-2000:]}")
         options = ["--env-manager", "local", "--workers", "2", "--port", str(place.port)]
         command = ["mlflow", "models", "serve", "--model-uri", str(folder), *options]
         return _server(place, "mlflow", *command)

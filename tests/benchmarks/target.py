@@ -48,6 +48,7 @@ class Running:
     server: Server
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""  # for the report
 
     def call(self, target: Target, workload: Workload, n_rows: int) -> Call:
         """How `target` is called with `n_rows` rows."""
