@@ -22,6 +22,8 @@ from .shells import LAUNCH
 from .template import Template
 
 _R_SHELL = str(Path(LAUNCH).with_name("r_shell.R"))
+# R starts with less room than what it has loaded takes, and would collect garbage all the time.
+_R_OPTIONS = ["--vanilla", "--min-nsize=600k"]
 _SECRET_LINE_MAX_BYTES = 128
 
 # Gives the node's end of the connection of a shell, and the bytes it has already received.
@@ -163,7 +165,7 @@ class RStarter(Starter):
                 [
                     *(config.python, "-I", "-B", LAUNCH, "exec", str(os.getpid())),
                     *(str(config.shell_memory_bytes), str(group or "")),
-                    *(config.rscript, "--vanilla", _R_SHELL),
+                    *(config.rscript, *_R_OPTIONS, _R_SHELL),
                 ],
                 stdin=subprocess.PIPE,
                 stdout=output,
