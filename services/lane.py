@@ -86,7 +86,7 @@ class ScoringLane:
 
     async def _find(self, segments: tuple[bytes, bytes]) -> PublishedVersion:
         try:
-            name, version = (unquote_to_bytes(segment).decode() for segment in segments)
+            name, version = _decoded(segments[0]), _decoded(segments[1])
         except UnicodeDecodeError:
             found = None
         else:
@@ -147,6 +147,11 @@ def _scoring_path(scope: "Scope") -> tuple[bytes, bytes] | None:
     if len(parts) != 4 or parts[1] != b"api" or parts[0] or not parts[2] or not parts[3]:
         return None
     return parts[2], parts[3]
+
+
+def _decoded(segment: bytes) -> str:
+    """A segment of a path as text; UnicodeDecodeError when it is none."""
+    return (unquote_to_bytes(segment) if b"%" in segment else segment).decode()
 
 
 def _bearer_token(scope: "Scope") -> str | None:
