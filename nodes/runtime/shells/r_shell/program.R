@@ -55,6 +55,7 @@ run_program <- function(program, between = function(value) NULL, show = identity
 }
 
 ABORT <- withRestarts(computeRestarts()[[1L]], abort = function() NULL)
+ABORT["exit"] <- list(NULL)  # the frame it led to is gone
 
 # Evaluates the expression; the restart "abort" ends it. withRestarts() takes several times as long.
 until_abort <- function(expression) {
