@@ -1,11 +1,18 @@
 """Whether the machine has a processor to spare."""
 
+import functools
 import os
 import time
 
 _WINDOW_SECONDS = 0.04
 _OLD_SECONDS = 1.0
 _IDLE_SHARE = 0.15
+
+
+@functools.cache
+def idle_meter() -> "IdleMeter":
+    """The one of this process."""
+    return IdleMeter()
 
 
 class IdleMeter:

@@ -119,6 +119,9 @@ class DedicatedPool(Lender):
     def _idle_count(self) -> int:
         return len(self._idle)
 
+    def _n_lent(self, bundle_id: str | None) -> int:  # noqa: ARG002
+        return len(self._lent)
+
     def _may_take(self, bundle_id: str) -> bool:  # noqa: ARG002
         return bool(self._idle)
 

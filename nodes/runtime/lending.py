@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .cpu import idle_meter
 from .errors import Busy, LoadFailed, RuntimeUnavailable, ShellDied
 from .figures import PoolFigures
 from .shell import Shell
@@ -32,6 +33,7 @@ class Waiter:
     bundle_id: str | None  # None: any blank shell, for a session
     since: float
     shell: "asyncio.Future[Shell]"
+    is_patient: bool = False
 
 
 class Lender:
@@ -43,6 +45,7 @@ class Lender:
         self.runtime = starter.runtime
         self.figures = PoolFigures()
         self._starter = starter
+        self._idle_meter = idle_meter()
         self._queue_length = queue_length
         self._queue_seconds = queue_seconds
         self._lent: dict[Shell, str | None] = {}
@@ -72,14 +75,20 @@ class Lender:
             self.discard(shell)
         await asyncio.gather(*(shell.gone() for shell in list(self._dying)))
 
-    async def acquire(self, bundle_id: str | None) -> Shell:
+    async def acquire(self, bundle_id: str | None, *, is_patient: bool = False) -> Shell:
         """A shell warm for the bundle or a blank one. `Busy` when there is none in time,
-        `RuntimeUnavailable` when this node cannot run the language."""
+        `RuntimeUnavailable` when this node cannot run the language.
+
+        Who is patient, because others may join meanwhile, leaves an idle shell alone for a moment
+        when the bundle runs in another one and all processors are busy.
+        """
         began = self._loop.time()
         while True:
-            shell = self._take(bundle_id, waited=0.0) if self._running else None
+            shell = None
+            if self._running and not (is_patient and self._had_better_wait(bundle_id, 0.0)):
+                shell = self._take(bundle_id, waited=0.0)
             if shell is None:
-                shell = await self._wait(bundle_id)
+                shell = await self._wait(bundle_id, is_patient)
             now = self._loop.time()
             if now - shell.idle_since < _STALE_SECONDS:
                 self.figures.waits.observe(now - began)
@@ -94,8 +103,12 @@ class Lender:
             self.discard(shell)
 
     def is_ready(self, bundle_id: str) -> bool:
-        """Whether `acquire` would give a shell at once."""
-        return self._running and self._may_take(bundle_id)
+        """Whether `acquire` would give a shell at once, even to the patient."""
+        return (
+            self._running
+            and self._may_take(bundle_id)
+            and not self._had_better_wait(bundle_id, 0.0)
+        )
 
     def release(self, shell: Shell) -> None:
         """Takes a shell back that has finished its call and may serve the next of its bundle."""
@@ -149,6 +162,10 @@ class Lender:
         """How many they are."""
         raise NotImplementedError
 
+    def _n_lent(self, bundle_id: str | None) -> int:
+        """How many shells run the bundle."""
+        raise NotImplementedError
+
     def _may_take(self, bundle_id: str) -> bool:
         """Whether `_take` would give a shell to a call that has just come."""
         raise NotImplementedError
@@ -180,6 +197,14 @@ class Lender:
         raise NotImplementedError
 
     # Mechanics.
+
+    def _had_better_wait(self, bundle_id: str | None, waited: float) -> bool:
+        # Without a processor to spare a second run would only slow down the first, and the node.
+        return (
+            waited < GROWTH_WAIT_SECONDS
+            and self._n_lent(bundle_id) > 0
+            and not self._idle_meter.has_idle_processor()
+        )
 
     def _total(self) -> int:
         return self._idle_count() + len(self._lent) + len(self._starting)
@@ -221,12 +246,12 @@ class Lender:
         for task in self._starting:
             task.cancel()
 
-    async def _wait(self, bundle_id: str | None) -> Shell:
+    async def _wait(self, bundle_id: str | None, is_patient: bool) -> Shell:
         if not self._running or not self._available():
             raise self._refusal()
         if len(self._waiters) >= self._queue_length:
             raise Busy("All shells are busy and the queue is full. Try again shortly.")
-        waiter = Waiter(bundle_id, self._loop.time(), self._loop.create_future())
+        waiter = Waiter(bundle_id, self._loop.time(), self._loop.create_future(), is_patient)
         self._waiters.append(waiter)
         self._tick_soon()
         self._maintain()
@@ -257,7 +282,10 @@ class Lender:
                 continue
             if not self._idle_count():
                 return
-            shell = self._take(waiter.bundle_id, waited=now - waiter.since)
+            waited = now - waiter.since
+            if waiter.is_patient and self._had_better_wait(waiter.bundle_id, waited):
+                continue
+            shell = self._take(waiter.bundle_id, waited=waited)
             if shell:
                 self._waiters.remove(waiter)
                 waiter.shell.set_result(shell)

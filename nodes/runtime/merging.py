@@ -1,10 +1,12 @@
 """Calls of one bundle that wait for a shell together are run as one, their rows merged.
 
 No call waits for others to come: one that finds an idle shell takes it and runs alone. While all
-are busy, calls stand in the line of their bundle, and the next shell that comes free runs what is
-in it. When that does not go well, be it an error, something printed or a shell that died, each call
-runs alone, so that nothing of one caller reaches another; a bundle with which it keeps not going
-well is left alone for a while.
+are busy, or another one would not help since all processors are (lending.py), calls stand in the
+line of their bundle, and the next shell that comes free runs what is in it.
+
+When that does not go well, be it an error, something printed or a shell that died, each call runs
+alone, so that nothing of one caller reaches another; a bundle with which it keeps not going well is
+left alone for a while.
 """
 
 import asyncio
@@ -165,7 +167,7 @@ class Merger:
     async def _serve_once(self, line: _Line) -> None:
         """Waits for a shell and has it run what is in line by then."""
         try:
-            shell = await line.pool.acquire(line.bundle.id)
+            shell = await line.pool.acquire(line.bundle.id, is_patient=True)
         except (NodeError, LoadFailed) as refusal:
             line.is_served = False
             while line.calls:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from .config import NodeConfig
-from .cpu import IdleMeter
 from .lending import GROWTH_WAIT_SECONDS, Lender, Waiter
 from .shell import Shell
 from .starting import Starter
@@ -35,7 +34,6 @@ class Pool(Lender):
         self._initial = min(config.pool_initial_size, config.pool_max_size)
         self._idle_seconds = config.shell_idle_seconds
         self._processors = len(os.sched_getaffinity(0))
-        self._idle_meter = IdleMeter()
         self._blank: list[Shell] = []
         self._warm: dict[str, list[Shell]] = {}
         self._idle: OrderedDict[Shell, None] = OrderedDict()  # warm ones, least recently used first
@@ -84,6 +82,9 @@ class Pool(Lender):
         if self._blank and self._may_use_blank(bundle_id, waited):
             return self._lend(self._blank[-1], bundle_id)
         return None
+
+    def _n_lent(self, bundle_id: str | None) -> int:
+        return self._lent_per_bundle[bundle_id]
 
     def _may_take(self, bundle_id: str) -> bool:
         if bundle_id in self._warm:

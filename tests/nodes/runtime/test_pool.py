@@ -67,6 +67,26 @@ def test_a_full_queue_and_a_long_wait_are_refused_as_busy(small: RunningNode) ->
     assert service.score({"seconds": 0})["success"] is True
 
 
+def test_a_long_run_of_a_version_that_is_merged_does_not_hold_its_other_calls(
+    small: RunningNode,
+) -> None:
+    service = small.publish(
+        "import os, time\nwhile os.path.exists(file[0]):\n    time.sleep(0.01)\npid = [os.getpid()]",
+        inputs=[("file", "vector")],
+        outputs=[("pid", "vector")],
+        row_independent=True,
+    )
+    held = small.data_dir / "held"
+    held.touch()
+    with concurrent.futures.ThreadPoolExecutor(1) as other:
+        first = other.submit(service.outputs, {"file": [str(held)]})
+        wait_until(lambda: small.health()["activeShellCount"] == 1)
+        second = service.outputs({"file": ["/nonexistent"]})
+        assert not first.done()
+        held.unlink()
+        assert first.result() != second
+
+
 def test_the_least_recently_used_version_makes_room_for_another(small: RunningNode) -> None:
     services = [
         small.publish(f"x = {n}\nimport os\npid = os.getpid()", outputs=PID) for n in (1, 2, 3)
