@@ -71,7 +71,8 @@ def test_a_long_run_of_a_version_that_is_merged_does_not_hold_its_other_calls(
     small: RunningNode,
 ) -> None:
     service = small.publish(
-        "import os, time\nwhile os.path.exists(file[0]):\n    time.sleep(0.01)\npid = [os.getpid()]",
+        "import os, time\nwhile os.path.exists(file[0]):\n    time.sleep(0.01)\n"
+        "pid = [os.getpid()]",
         inputs=[("file", "vector")],
         outputs=[("pid", "vector")],
         row_independent=True,
