@@ -277,8 +277,9 @@ class Lender:
 
     def _dispatch(self) -> None:
         now = self._loop.time()
+        refused: set[str | None] = set()  # bundles: who waits behind has not waited longer
         for waiter in list(self._waiters):
-            if waiter.shell.done():
+            if waiter.shell.done() or waiter.bundle_id in refused:
                 continue
             if not self._idle_count():
                 return
@@ -289,6 +290,8 @@ class Lender:
             if shell:
                 self._waiters.remove(waiter)
                 waiter.shell.set_result(shell)
+            else:
+                refused.add(waiter.bundle_id)
 
     def _tick_soon(self) -> None:
         if self._timer is None:
