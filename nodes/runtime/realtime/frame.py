@@ -16,6 +16,7 @@ from .signature import InputTensor, Signature
 
 INPUT = "inputData"
 
+_ONE_LIST = {list}
 Columns = Sequence[list[Any]]
 Types = frozenset[type[Any]]
 
@@ -73,7 +74,10 @@ def _columns(frame: Any, signature: Signature) -> Columns:
     """One list of values for each column of the model, in its order."""
     if isinstance(frame, dict):
         _check_names(list(frame), signature)
-        return [_as_list(value, index, signature) for index, value in enumerate(frame.values())]
+        columns = list(frame.values())
+        if set(map(type, columns)) == _ONE_LIST:  # as nearly always: told at one look
+            return columns
+        return [_as_list(value, index, signature) for index, value in enumerate(columns)]
     if not isinstance(frame, list):
         raise InputError(
             f"Input {INPUT} must be an object of columns or an array of row objects, "
