@@ -79,9 +79,8 @@ def _rounds(
     )
     plot.draw(targets, results, folder / PICTURE)
     parts = [
-        f"{_where()}\n{asked.rounds} rounds of {asked.seconds} seconds for each figure; medians."
-        f" Programs that have nothing to do with it used {rounds.other_cores(results):.2f} cores"
-        " meanwhile.",
+        f"{_where()}\n{asked.rounds} rounds of {asked.seconds} seconds for each figure; medians. "
+        f"{report.disturbance(rounds.other_cores(results))}",
         f"![Rates and latencies]({PICTURE})",
         goals.table(goals.Run(targets, results)),
         report.tables(targets, results),

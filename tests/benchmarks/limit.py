@@ -32,7 +32,8 @@ class TwoHops:
         secret = secrets.token_hex(32)
         ports = {"echo:app": free_port(), "router:app": free_port()}
         uvicorn = f"{sys.executable} -m uvicorn --no-access-log --log-level warning"
-        uvicorn += " --loop uvloop --http httptools"
+        # The router keeps its connections over the turns of others, and does not expect their end.
+        uvicorn += " --loop uvloop --http httptools --timeout-keep-alive 86400"
         started = [f"{uvicorn} --port {port} {program} &" for program, port in ports.items()]
         server = Server(
             name=self.name,

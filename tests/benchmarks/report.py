@@ -7,6 +7,7 @@ from tests.benchmarks.rounds import Figures, Results, Size
 from tests.benchmarks.target import Kind, Target
 
 MIB = 1024**2
+TOLERABLE_CORES = 0.1
 
 
 def tables(targets: Sequence[Target], results: Results) -> str:
@@ -22,6 +23,14 @@ def tables(targets: Sequence[Target], results: Results) -> str:
         f"{_count(wanted.rows, 'row')} per request\n\n{_processes(targets, results, wanted)}"
     )
     return "\n\n".join(parts)
+
+
+def disturbance(other_cores: float) -> str:
+    """What the use of cores by other programs means for the figures."""
+    said = f"Programs that have nothing to do with it used {other_cores:.2f} cores meanwhile"
+    if other_cores <= TOLERABLE_CORES:
+        return f"{said}."
+    return f"{said}: **too much to rely on these figures, not even on ratios; measure again.**"
 
 
 def best_peer(

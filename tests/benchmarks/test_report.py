@@ -49,6 +49,11 @@ def test_errors_and_what_all_processes_used_are_in_the_table() -> None:
     assert row(table, "realtime-linear: shell")[1:] == ["2", "1.00", "0.077", "50"]
 
 
+def test_figures_of_a_busy_machine_are_called_unreliable() -> None:
+    assert "too much to rely on" in report.disturbance(1.38)
+    assert report.disturbance(0.02).endswith("used 0.02 cores meanwhile.")
+
+
 def test_goals_are_judged_and_those_not_measured_left_out() -> None:
     table = goals.table(Run(SHOWN, RESULTS))
     lines = [line for line in table.splitlines() if "clients" in line]

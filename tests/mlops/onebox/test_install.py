@@ -132,6 +132,14 @@ def test_without_r_the_tests_do_not_begin(machine: Machine) -> None:
     assert "r-base-core" in done.stdout
 
 
+def test_without_a_load_generator_the_benchmarks_do_not_begin(machine: Machine) -> None:
+    machine.has_python()
+    machine.has("Rscript")
+    done = machine.install("bench")
+    assert done.returncode == 1
+    assert "apt-get install --no-install-recommends r-cran-plumber wrk" in done.stdout
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root installs without sudo")
 def test_root_installs_r_from_debian(machine: Machine) -> None:
     machine.has_python()
