@@ -6,9 +6,12 @@
     ├── NotSignedIn                401  no, an expired, a forged or a revoked token
     ├── Forbidden                  403  the caller's role or ownership does not suffice
     ├── NotFound                   404
+    ├── NotAcceptable              406  the answer cannot be had in a format the caller takes
     ├── Conflict                   409  it exists already
     ├── Gone                       410  the compute node that held it is lost
     ├── TooLarge                   413
+    ├── UnsupportedFormat          415  the body is in a format that is not taken here
+    ├── RunFailed                  422  the code failed, and the caller takes no result object
     ├── NodeFailure                500  a compute node broke off or answered nonsense
     │   └── NodeError              500  a compute node answered that it failed at this call
     ├── LimitReached               503  the caller has as many as allowed and must give one back
@@ -77,6 +80,13 @@ class NotFound(MlopsError):
     code = "not-found"
 
 
+class NotAcceptable(MlopsError):
+    """The answer cannot be had in any of the formats that the caller takes; nothing was run."""
+
+    status = 406
+    code = "not-acceptable"
+
+
 class Conflict(MlopsError):
     """It exists already."""
 
@@ -96,6 +106,20 @@ class TooLarge(MlopsError):
 
     status = 413
     code = "too-large"
+
+
+class UnsupportedFormat(MlopsError):
+    """The body is in a format that is not taken here; nothing was run."""
+
+    status = 415
+    code = "unsupported-format"
+
+
+class RunFailed(MlopsError):
+    """The code of a version failed, and the caller takes no result object, which would say so."""
+
+    status = 422
+    code = "run-failed"
 
 
 class NodeFailure(MlopsError):

@@ -7,7 +7,7 @@ the request it is made for.
 import json
 from collections.abc import AsyncIterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 from urllib.parse import quote
 from uuid import UUID
 
@@ -22,15 +22,18 @@ from mlops.errors import (
     MlopsError,
     NodeError,
     NodeFailure,
+    NotAcceptable,
     NotFound,
     PoolMissing,
+    RunFailed,
     TooLarge,
+    UnsupportedFormat,
 )
 from nodes import hop
 from nodes.background import run_sync
 from nodes.connection import Response
 
-__all__ = ["BundleUnknown", "ComputeNode", "NodePool", "PoolMissing", "run_sync"]
+__all__ = ["PLAIN", "Answer", "BundleUnknown", "ComputeNode", "NodePool", "PoolMissing", "run_sync"]
 
 _REFUSAL_BYTES = 1024**2
 _POOL_SECONDS = 60  # to take a definition, not to build what it says
@@ -43,7 +46,23 @@ _BY_CODE: Mapping[str, type[MlopsError]] = {
     "pool-missing": PoolMissing,
     "file-unknown": NotFound,
 }
-_BY_STATUS: Mapping[int, type[MlopsError]] = {400: InvalidRequest, 413: TooLarge, 503: Busy}
+_BY_STATUS: Mapping[int, type[MlopsError]] = {
+    400: InvalidRequest,
+    406: NotAcceptable,
+    413: TooLarge,
+    415: UnsupportedFormat,
+    422: RunFailed,
+    503: Busy,
+}
+
+PLAIN: Mapping[str, str] = {}  # JSON both ways
+
+
+class Answer(NamedTuple):
+    """What a node answered to a scoring call."""
+
+    body: bytes
+    content_type: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +129,27 @@ class ComputeNode:
 
         await self._call("PUT", f"/bundles/{bundle_id}", body=body())
 
-    async def score(self, bundle_id: str, body: bytes, *, correlation_id: str = "") -> bytes:
+    async def score(
+        self,
+        bundle_id: str,
+        body: bytes,
+        *,
+        correlation_id: str = "",
+        formats: Mapping[str, str] = PLAIN,
+    ) -> Answer:
         """The result object as JSON bytes (wire-api section 3) for the caller's body, untouched.
 
-        Raises BundleUnknown, PoolMissing, InvalidRequest (its `fields` name the input) or TooLarge.
+        `formats` are the caller's headers that say otherwise: the answer is then a data frame.
+        Raises BundleUnknown, PoolMissing, InvalidRequest (its `fields` name the input) or TooLarge;
+        where formats are given also UnsupportedFormat, NotAcceptable and RunFailed.
         """
         headers = {"X-Correlation-Id": correlation_id} if correlation_id else {}
+        if formats:
+            headers |= formats
         response = await self._call(
             "POST", f"/bundles/{bundle_id}/score", body=body, headers=headers
         )
-        return response.body
+        return Answer(response.body, response.headers.get(b"content-type", b"application/json"))
 
     # Dedicated pools.
 

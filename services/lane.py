@@ -7,6 +7,7 @@ falls through to Django, whose view of the same address serves the sessions of b
 import asyncio
 import json
 import logging
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_to_bytes
@@ -16,6 +17,7 @@ from mlops.accounts.roles import Role
 from mlops.correlation import current_id, new_id
 from mlops.errors import MlopsError, NotFound
 from mlops.last_resort import error_of, internal_error
+from nodes.compute_node import PLAIN, Answer
 from services import metrics, scoring
 from services.catalogue import Catalogue, PublishedVersion
 from services.permissions import require
@@ -28,6 +30,7 @@ logger = logging.getLogger(__name__)
 # A call that is answered within this time does not pay for watching its client.
 WATCH_AFTER_SECONDS = 0.05
 
+_JSON = b"application/json"
 _Headers = list[tuple[bytes, bytes]]
 
 
@@ -44,16 +47,22 @@ class ScoringLane:
             segments = _scoring_path(scope)
             token = _bearer_token(scope)
             if segments is not None and token is not None:
-                await self._serve(receive, send, segments, token)
+                await self._serve(receive, send, segments, token, _formats(scope))
                 return
         await self._app(scope, receive, send)
 
     async def _serve(
-        self, receive: "Receive", send: "Send", segments: tuple[bytes, bytes], token: str
+        self,
+        receive: "Receive",
+        send: "Send",
+        segments: tuple[bytes, bytes],
+        token: str,
+        formats: Mapping[str, str],
     ) -> None:
         extra: _Headers = []
+        content_type = _JSON
         try:
-            body = await self._score(receive, segments, token)
+            body, content_type = await self._score(receive, segments, token, formats)
             status = 200
         except _ClientGone:
             metrics.note_request(metrics.CALLER_GONE)
@@ -68,21 +77,29 @@ class ScoringLane:
                 extra = _headers_of(unavailable)
         metrics.note_request(status)
         headers = [
-            (b"content-type", b"application/json"),
+            (b"content-type", content_type),
             (b"content-length", b"%d" % len(body)),
             *extra,
         ]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _score(self, receive: "Receive", segments: tuple[bytes, bytes], token: str) -> bytes:
-        """The result object; raises MlopsError or _ClientGone."""
+    async def _score(
+        self,
+        receive: "Receive",
+        segments: tuple[bytes, bytes],
+        token: str,
+        formats: Mapping[str, str],
+    ) -> Answer:
+        """The node's answer; raises MlopsError or _ClientGone."""
         caller = await token_cache.caller_of(token)
         require(caller.role, Role.READER)
         published = await self._find(segments)
         body = await _read_body(receive)
         with _ClientWatch(receive):
-            return await scoring.score(published, body, correlation_id=current_id() or new_id())
+            return await scoring.answer(
+                published, body, correlation_id=current_id() or new_id(), formats=formats
+            )
 
     async def _find(self, segments: tuple[bytes, bytes]) -> PublishedVersion:
         try:
@@ -160,6 +177,20 @@ def _bearer_token(scope: "Scope") -> str | None:
             scheme, _, token = value.partition(b" ")
             return token.strip().decode("latin-1") if scheme.lower() == b"bearer" else None
     return None
+
+
+def _formats(scope: "Scope") -> Mapping[str, str]:
+    """The headers that say in which formats the body comes and the answer goes, for the node.
+
+    Nothing for nearly all calls, which come and go as JSON.
+    """
+    formats: Mapping[str, str] = PLAIN
+    for name, value in scope["headers"]:
+        if (name == b"content-type" and not value.startswith(_JSON)) or (
+            name == b"accept" and (b"csv" in value.lower() or b"arrow" in value.lower())
+        ):
+            formats = {**formats, name.decode(): value.decode("latin-1")}
+    return formats
 
 
 async def _read_body(receive: "Receive") -> bytes:

@@ -6,10 +6,11 @@ The lane, the REST view, the commands and the batch tasks all call `score`.
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 
 from mlops.errors import MlopsError, NodeFailure, NodeTimeout
 from nodes import registry
-from nodes.compute_node import BundleUnknown, ComputeNode, PoolMissing
+from nodes.compute_node import PLAIN, Answer, BundleUnknown, ComputeNode, PoolMissing
 from nodes.runtime.results import is_of_success
 from services import metrics, pushes
 from services.catalogue import PublishedVersion
@@ -20,12 +21,27 @@ logger = logging.getLogger(__name__)
 CALL, BATCH = "call", "batch"
 
 _OK, _FAULT = 200, 500
+_JSON = b"application/json"
 
 
 async def score(
     published: PublishedVersion, body: bytes, *, correlation_id: str, source: str = CALL
 ) -> bytes:
-    """The result object as the node wrote it (wire-api section 3) for the caller's body, untouched.
+    """The result object as the node wrote it (wire-api section 3) for the caller's JSON; see
+    `answer`."""
+    return (await answer(published, body, correlation_id=correlation_id, source=source)).body
+
+
+async def answer(
+    published: PublishedVersion,
+    body: bytes,
+    *,
+    correlation_id: str,
+    source: str = CALL,
+    formats: Mapping[str, str] = PLAIN,
+) -> Answer:
+    """What the node answered to the caller's body, both untouched: the result object, or a data
+    frame where `formats` asks for it (see `ComputeNode.score`).
 
     User code that fails is a result as well. Raises InvalidRequest, TooLarge, Busy, NodeFailure or
     NodeTimeout; NotFound when the version was deleted meanwhile. A message of a node's failure ends
@@ -35,8 +51,9 @@ async def score(
     asked: list[str] = []
     status, is_success, began = _FAULT, False, time.perf_counter()
     try:
-        result = await _score(published, body, correlation_id, asked)
-        status, is_success = _OK, is_of_success(result)
+        result = await _score(published, body, correlation_id, formats, asked)
+        status = _OK
+        is_success = is_of_success(result.body) or result.content_type != _JSON
         return result
     except MlopsError as error:
         status = error.status
@@ -56,14 +73,20 @@ async def score(
 
 
 async def _score(
-    published: PublishedVersion, body: bytes, correlation_id: str, asked: list[str]
-) -> bytes:
-    """The result; the addresses of the nodes that were asked are appended to `asked`."""
+    published: PublishedVersion,
+    body: bytes,
+    correlation_id: str,
+    formats: Mapping[str, str],
+    asked: list[str],
+) -> Answer:
+    """The answer; the addresses of the nodes that were asked are appended to `asked`."""
     try:
         may_build_pool = False  # rather go to a node that has it
         while True:
             try:
-                return await _dispatch(published, body, correlation_id, may_build_pool, asked)
+                return await _dispatch(
+                    published, body, correlation_id, formats, may_build_pool, asked
+                )
             except PoolMissing:
                 if may_build_pool:
                     raise
@@ -80,20 +103,26 @@ async def _dispatch(
     published: PublishedVersion,
     body: bytes,
     correlation_id: str,
+    formats: Mapping[str, str],
     may_build_pool: bool,
     asked: list[str],
-) -> bytes:
-    async def call(node: ComputeNode) -> bytes:
+) -> Answer:
+    async def score_on(node: ComputeNode) -> Answer:
+        return await node.score(
+            published.bundle_id, body, correlation_id=correlation_id, formats=formats
+        )
+
+    async def call(node: ComputeNode) -> Answer:
         asked.append(node.address)
         asked_at = asyncio.get_running_loop().time()
         try:
-            return await node.score(published.bundle_id, body, correlation_id=correlation_id)
+            return await score_on(node)
         except BundleUnknown:
             await pushes.of_this_loop().push(node, published, asked_at=asked_at)
         except PoolMissing:
             if not may_build_pool:
                 raise
             await pushes.of_this_loop().build_pool(node, published, asked_at=asked_at)
-        return await node.score(published.bundle_id, body, correlation_id=correlation_id)
+        return await score_on(node)
 
     return await registry.dispatch(call, runtime=published.runtime, bundle_id=published.bundle_id)

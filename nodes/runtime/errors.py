@@ -11,7 +11,10 @@
     ├── SessionUnknown        404 session-unknown
     ├── ObjectUnknown         404 object-unknown
     ├── FileUnknown           404 file-unknown
+    ├── NotAcceptable         406 not-acceptable       no answer in a format that the caller takes
     ├── TooLarge              413 too-large
+    ├── UnsupportedFormat     415 unsupported-format   the body is in no format that can be taken
+    ├── RunFailed             422 run-failed           no frame came of it, no JSON is taken
     ├── SessionFailed         500 session-failed       the session's shell died under the call
     ├── Busy                  503 busy                 no free shell; nothing was run
     ├── PoolMissing           503 pool-missing         PUT the bundle's pool, then repeat
@@ -22,7 +25,8 @@
 
     LoadFailed                the bundle could not be loaded into a shell
 
-Failures of user code are no errors here: they are results with `success` false (results.py).
+Failures of user code are no errors here: they are results with `success` false (results.py). Only
+to a caller who takes no JSON, which alone can say so, they are `RunFailed`.
 """
 # ruff: noqa: N818 (named for what happened)
 
@@ -124,6 +128,27 @@ class TooLarge(NodeError):
 
     status = 413
     code = "too-large"
+
+
+class NotAcceptable(NodeError):
+    """The caller takes the answer in no format in which it can be had; nothing was run."""
+
+    status = 406
+    code = "not-acceptable"
+
+
+class UnsupportedFormat(NodeError):
+    """The body is in no format in which this version can be called."""
+
+    status = 415
+    code = "unsupported-format"
+
+
+class RunFailed(NodeError):
+    """The call was run and no data frame came of it; the message is that of the failure."""
+
+    status = 422
+    code = "run-failed"
 
 
 class SessionFailed(NodeError):

@@ -21,6 +21,8 @@ class Manifest:
     payload_sha256: str | None
     payload_size: int
     row_independent: bool = False  # calls may be merged by their rows
+    outputs: tuple[tuple[str, str], ...] = ()
+    has_output_files: bool = False
     pool: int | None = None  # of a version that runs in a dedicated pool only: whose it is
 
 
@@ -48,21 +50,29 @@ def parse_manifest(data: Any) -> Manifest:
     if not all(isinstance(name, str) for name in data["outputFiles"]):
         raise TypeError("outputFiles must be names")
     inputs = _parameters(data["inputs"])
-    _parameters(data["outputs"])  # checked only: the shell reads them itself
+    outputs = _parameters(data["outputs"])
     pool = data.get("pool")
     if not isinstance(pool, int | None):
         raise TypeError("pool must be a number")
     row_independent = data.get("rowIndependent", False)
     if not isinstance(row_independent, bool):
         raise TypeError("rowIndependent must be true or false")
-    payload = data["payload"]
-    if payload is None:
-        return Manifest(data["runtime"], inputs, None, 0, row_independent, pool)
-    kind = "model" if is_realtime else "snapshot"
-    if payload["kind"] != kind or not isinstance(payload["size"], int):
-        raise ValueError(f"payload {payload!r}")
-    digest, size = str(payload["sha256"]), payload["size"]
-    return Manifest(data["runtime"], inputs, digest, size, row_independent, pool)
+    digest, size = None, 0
+    if payload := data["payload"]:
+        kind = "model" if is_realtime else "snapshot"
+        if payload["kind"] != kind or not isinstance(payload["size"], int):
+            raise ValueError(f"payload {payload!r}")
+        digest, size = str(payload["sha256"]), payload["size"]
+    return Manifest(
+        data["runtime"],
+        inputs,
+        digest,
+        size,
+        row_independent,
+        outputs=outputs,
+        has_output_files=bool(data["outputFiles"]),
+        pool=pool,
+    )
 
 
 def _parameters(items: Any) -> tuple[tuple[str, str], ...]:

@@ -15,15 +15,17 @@ from .control_groups import ControlGroups
 from .definitions import DedicatedPools
 from .errors import NodeError, RuntimeUnavailable
 from .figures import Calls
+from .formats.media import JSON, PLAIN, Formats
 from .guarding import Guardian
 from .manifests import REALTIME
 from .pool import Pool
 from .processes import Children, become_reaper
 from .realtime.scoring import RealtimeScorer
-from .results import is_of_success
+from .results import is_of_success, require_success
 from .scoring import Scorer
 from .sessions import Sessions
 from .starting import PythonStarter, RStarter, Starter
+from .translators import Translators
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +57,9 @@ class ComputeNode:
         )
         by_runtime = {starter.runtime: starter for starter in self._starters}
         self.dedicated = DedicatedPools(by_runtime, self.bundles, config)
-        self.scorer = Scorer(self.pools, self.dedicated, config)
-        self.realtime = RealtimeScorer(config)
+        self._translators = Translators(by_runtime["Python"], config)
+        self.scorer = Scorer(self.pools, self.dedicated, self._translators, config)
+        self.realtime = RealtimeScorer(self._translators, config)
         self.sessions = Sessions(self.pools, config)
         self.calls = Calls()
         self._guardian: Guardian | None = None
@@ -83,7 +86,11 @@ class ComputeNode:
     async def stop(self) -> None:
         """Kills all shells and whatever they started, and removes their directories."""
         self.realtime.stop()
-        await asyncio.gather(*(pool.stop() for pool in self.pools.values()), self.dedicated.stop())
+        await asyncio.gather(
+            *(pool.stop() for pool in self.pools.values()),
+            self.dedicated.stop(),
+            *(shell.gone() for shell in self._translators.stop()),
+        )
         for starter in self._starters:
             starter.close()
         if self._guardian:
@@ -92,13 +99,22 @@ class ComputeNode:
         if self._lock:
             self._lock.close()
 
-    async def score(self, bundle: Bundle, body: bytes, *, correlation_id: str = "") -> bytes:
-        """The complete result JSON of one call, see `Scorer.score` and `RealtimeScorer.score`."""
+    async def score(
+        self, bundle: Bundle, body: bytes, *, correlation_id: str = "", formats: Formats = PLAIN
+    ) -> bytes:
+        """The complete result JSON of one call, see `Scorer.score` and `RealtimeScorer.score`; or
+        in another format the data frame alone, `RunFailed` when there is none."""
         runtime = bundle.manifest.runtime
         scorer = self.realtime if runtime == REALTIME else self.scorer
         status, is_success = _INTERNAL_ERROR, False
         try:
-            result = await scorer.score(bundle, body, correlation_id=correlation_id)
+            result = await scorer.score(
+                bundle, body, correlation_id=correlation_id, formats=formats
+            )
+            if formats.answer != JSON:
+                require_success(result)
+                status, is_success = _OK, True
+                return result
             status, is_success = _OK, is_of_success(result)
             return result
         except NodeError as error:

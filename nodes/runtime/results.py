@@ -2,7 +2,10 @@
 
 import json
 
+from .errors import RunFailed
+
 _SUCCESS = b'{"success":true,'
+_FAILURE = b'{"success":false,'
 _EMPTY_BODY = b'{"changedFiles":[],"outputParameters":{},"outputFiles":{}}'
 _QUIET_SUCCESS = b'{"success":true,"errorMessage":"","consoleOutput":"",'
 
@@ -19,6 +22,18 @@ def result(*, success: bool, error_message: str, console: str, body: bytes = _EM
 def is_of_success(result: bytes) -> bool:
     """Whether `success` is true in a result that this module has put together."""
     return result.startswith(_SUCCESS)
+
+
+def require_success(answer: bytes) -> None:
+    """Nothing; `RunFailed` when the answer, which is to be a data frame, is a result that failed.
+
+    No frame begins as that does.
+    """
+    if answer.startswith(_FAILURE):
+        failed = json.loads(answer)
+        printed = failed["consoleOutput"].strip()
+        message = failed["errorMessage"] or "The code failed."
+        raise RunFailed(f"{message}\nIt printed: {printed}" if printed else message)
 
 
 def quiet_success(body: bytes) -> bytes:

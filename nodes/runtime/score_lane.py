@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .answers import StoppedByDisconnect, internal_error, refusal, stopping, too_large
 from .errors import NodeError
+from .formats.media import CONTENT_TYPES, PLAIN, formats_of
 from .node import ComputeNode
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ class ScoreLane:
             await self._app(scope, receive, send)
             return
         try:
-            result = await self._score(bundle_id, scope, receive)
+            result, content_type = await self._score(bundle_id, scope, receive)
         except ClientDisconnect:
             return
         except NodeError as error:
@@ -44,24 +45,35 @@ class ScoreLane:
             await internal_error()(scope, receive, send)
         else:
             headers = [
-                (b"content-type", b"application/json"),
+                (b"content-type", content_type),
                 (b"content-length", b"%d" % len(result)),
             ]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": result})
 
-    async def _score(self, bundle_id: str, scope: Scope, receive: Receive) -> bytes:
+    async def _score(self, bundle_id: str, scope: Scope, receive: Receive) -> tuple[bytes, bytes]:
+        """The answer and its content type."""
         self._node.bundles.get(bundle_id)  # a body for nothing need not be read
-        correlation_id, announced = "", b""
+        correlation_id, announced, content_type, accept = "", b"", "", ""
         for name, value in scope["headers"]:
             if name == b"x-correlation-id":
                 correlation_id = value.decode("latin-1")
             elif name == b"content-length":
                 announced = value
+            elif name == b"content-type":
+                content_type = value.decode("latin-1")
+            elif name == b"accept":
+                accept = value.decode("latin-1")
         body = await _read_body(receive, announced, self._node.config.score_max_bytes)
         bundle = self._node.bundles.get(bundle_id)
+        formats = PLAIN
+        if content_type or accept:  # the web node hands on what is not plain JSON
+            formats = formats_of(content_type if body else "", accept, bundle.manifest)
         async with StoppedByDisconnect(receive):
-            return await self._node.score(bundle, body, correlation_id=correlation_id)
+            answer = await self._node.score(
+                bundle, body, correlation_id=correlation_id, formats=formats
+            )
+        return answer, CONTENT_TYPES[formats.answer]
 
 
 def _bundle_id(scope: Scope) -> str | None:

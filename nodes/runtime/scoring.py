@@ -6,7 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from . import results
@@ -21,6 +21,7 @@ from .errors import (
     ShellDied,
     ShellUnreached,
 )
+from .formats.media import JSON, PLAIN, Formats
 from .inputs import InputError
 from .lending import Lender
 from .loading import load
@@ -28,10 +29,10 @@ from .merging import Merger
 from .pool import Pool
 from .r_values import score_request
 from .shell import Shell
+from .translators import INLINE_PARSE_BYTES, Translators
 
 logger = logging.getLogger(__name__)
 
-_INLINE_PARSE_BYTES = 64 * 1024
 _FAILED_LOAD_SECONDS = 2.0
 _FAILED_LOADS_MAX = 1000
 _LOGGED_CHARACTERS = 4000  # of the message of a failed call
@@ -49,10 +50,15 @@ class Scorer:
     """Scores bundles with the shells of their dedicated pools, or of the pool of their runtime."""
 
     def __init__(
-        self, pools: dict[str, Pool], dedicated: DedicatedPools, config: NodeConfig
+        self,
+        pools: dict[str, Pool],
+        dedicated: DedicatedPools,
+        translators: Translators,
+        config: NodeConfig,
     ) -> None:
         self._pools = pools
         self._dedicated = dedicated
+        self._translators = translators
         self._run_seconds = config.run_seconds
         self._expired = (
             f"The call was stopped after {config.run_seconds:g} seconds, "
@@ -66,35 +72,44 @@ class Scorer:
         """The bundles that calls are about."""
         return self._calls.keys()
 
-    async def score(self, bundle: Bundle, body: bytes, *, correlation_id: str = "") -> bytes:
-        """The complete result JSON; failures of user code are results too.
+    async def score(
+        self, bundle: Bundle, body: bytes, *, correlation_id: str = "", formats: Formats = PLAIN
+    ) -> bytes:
+        """The complete result JSON, or the data frame in another format; failures of user code are
+        results too, in JSON always.
 
         `InvalidInput` when the body does not fit; `Busy`, `PoolMissing` and `RuntimeUnavailable`
         when nothing was run. Cancelling it kills the shell that runs the call.
         """
         self._calls[bundle.id] += 1
         try:
-            return await self._score(bundle, body, correlation_id)
+            return await self._score(bundle, body, correlation_id, formats)
         finally:
             self._calls[bundle.id] -= 1
             if not self._calls[bundle.id]:
                 del self._calls[bundle.id]
 
-    async def _score(self, bundle: Bundle, body: bytes, correlation_id: str) -> bytes:
+    async def _score(
+        self, bundle: Bundle, body: bytes, correlation_id: str, formats: Formats
+    ) -> bytes:
         pool = self._pool_for(bundle)
         if failed := self._failed_load(bundle.id):
             return failed
         shell = None
         try:
-            if self.merger.takes(bundle, pool, body):
+            if formats is PLAIN and self.merger.takes(bundle, pool, body):
                 outcome = await self.merger.wait(bundle, pool, body)
                 if isinstance(outcome, bytes):
                     return outcome
                 shell = outcome
-            return await self._run_alone(pool, shell, bundle, body, correlation_id)
+            result = await self._run_alone(pool, shell, bundle, body, correlation_id, formats)
         except LoadFailed as failure:
             _log_failure(correlation_id, bundle, failure.message)
             return results.failure(failure.message, failure.console)
+        if formats.answer != JSON and bundle.manifest.runtime == "R":
+            results.require_success(result)
+            return await self._translators.answer(result, formats.answer)
+        return result
 
     async def _run_alone(
         self,
@@ -103,14 +118,15 @@ class Scorer:
         bundle: Bundle,
         body: bytes,
         correlation_id: str,
+        formats: Formats,
     ) -> bytes:
         """The result of a call that is not merged; `LoadFailed` when a pool says so."""
-        request = None if shell else await self._request(bundle, body)
+        request = None if shell else await self._request(bundle, body, formats)
         while True:
             shell = shell or await pool.acquire(bundle.id)
             reusable = False  # until it has answered: else a call is in flight or its state unknown
             try:
-                request = request or await self._request(bundle, body)
+                request = request or await self._request(bundle, body, formats)
                 result, reusable = await self._run(shell, bundle, request, correlation_id)
                 return result
             except ShellUnreached:
@@ -155,6 +171,10 @@ class Scorer:
         if header.get("kind") == "invalid":
             raise InvalidInput(str(header["message"]), fields=str(header.get("field") or ""))
         success, error_message = bool(header["success"]), str(header["errorMessage"])
+        if success and (
+            request[0].get("answer", JSON) != JSON or request[0]["op"] == "score_as_columns"
+        ):
+            return data, not header.get("retire")
         if not success:
             _log_failure(correlation_id, bundle, error_message)
         result = results.result(
@@ -182,16 +202,20 @@ class Scorer:
         deadline = asyncio.get_running_loop().time() + self._run_seconds
         return await self._load(shell, bundle, deadline, "of several callers")
 
-    async def _request(self, bundle: Bundle, body: bytes) -> _Request:
+    async def _request(self, bundle: Bundle, body: bytes, formats: Formats) -> _Request:
         """What a shell is asked; `InvalidInput` where that takes a look into the body."""
         if bundle.manifest.runtime != "R":
-            return {"op": "score"}, body
+            return {"op": "score"} if formats is PLAIN else {"op": "score", **asdict(formats)}, body
         try:
-            if len(body) <= _INLINE_PARSE_BYTES:
+            if formats is PLAIN and len(body) <= INLINE_PARSE_BYTES:
                 return score_request(body, bundle.manifest.inputs)
-            return await asyncio.to_thread(score_request, body, bundle.manifest.inputs)
         except InputError as error:
             raise InvalidInput(error.message, fields=error.fields) from None
+        data, is_mixed = await self._translators.for_r(
+            body, formats.request, bundle.manifest.inputs
+        )
+        operation = "score" if formats.answer == JSON else "score_as_columns"
+        return {"op": operation, **({"mixed": True} if is_mixed else {})}, data
 
     def _failed_load(self, bundle_id: str) -> bytes | None:
         # A version that cannot be loaded uses up a shell per attempt. Under a flood of calls a

@@ -23,7 +23,7 @@ from mlops.errors import (
     TooLarge,
 )
 from nodes import hop
-from nodes.compute_node import ComputeNode
+from nodes.compute_node import Answer, ComputeNode
 from tests.nodes.loopback import Peer, serving
 
 SESSION = UUID("6f1a3c80-0000-4000-8000-000000000001")
@@ -75,7 +75,7 @@ async def put(node: ComputeNode) -> None:
     await node.put_object(SESSION, "x", chunks(b"a", b"b"))
 
 
-async def score(node: ComputeNode) -> bytes:
+async def score(node: ComputeNode) -> Answer:
     return await node.score("b1", b'{"x":1}')
 
 
@@ -88,10 +88,15 @@ def test_scoring_passes_the_bytes_both_ways_untouched() -> None:
     result, head, body = ask(
         lambda node: node.score("b1", b' {"x" : NaN}', correlation_id="c1"), b'{"success":true}'
     )
-    assert result == b'{"success":true}'
+    assert result == (b'{"success":true}', b"application/json")
     assert body == b' {"x" : NaN}'
     assert head.startswith(b"POST /v1/bundles/b1/score HTTP/1.1\r\n")
     assert b"X-Correlation-Id: c1\r\n" in head
+
+
+def test_headers_that_name_formats_go_to_the_node() -> None:
+    _, head, _ = ask(lambda node: node.score("b1", b"x", formats={"content-type": "text/csv"}))
+    assert b"content-type: text/csv\r\n" in head
 
 
 def test_a_bundle_is_length_manifest_payload() -> None:

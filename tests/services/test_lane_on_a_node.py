@@ -52,6 +52,20 @@ class Caller:
 
         return async_to_sync(main)()
 
+    def post_as(self, path: str, body: bytes, **headers: str) -> httpx.Response:
+        """The answer to a body that is no JSON, or to a caller who wants none."""
+
+        async def main() -> httpx.Response:
+            transport = httpx.ASGITransport(app=application)
+            async with httpx.AsyncClient(transport=transport, base_url="http://web") as client:
+                try:
+                    bearer = {"authorization": f"Bearer {self._token}"}
+                    return await client.post(path, content=body, headers={**bearer, **headers})
+                finally:
+                    await hop.close_idle()
+
+        return async_to_sync(main)()
+
     def outputs(self, path: str, *bodies: Any) -> list[Any]:
         """The output parameters of calls that succeed."""
         results = [response.json() for response in self.post(path, *bodies)]
@@ -73,6 +87,25 @@ def test_python_answers(alice: User, caller: Caller) -> None:
 def test_r_answers(alice: User, caller: Caller) -> None:
     create_version(alice, code="answer <- x + 1", runtime_type="R", inputs=NUMBER, outputs=ANSWER)
     assert caller.outputs("/api/churn/v1", {"x": 1.5}) == [{"answer": 2.5}]
+
+
+def test_a_frame_comes_and_goes_as_csv(alice: User, caller: Caller) -> None:
+    create_version(
+        alice,
+        code="answer = table * 2 if 'x' in table else oops",
+        inputs=[Parameter("table", "data.frame")],
+        outputs=[Parameter("answer", "data.frame")],
+    )
+    csv = {"content-type": "text/csv", "accept": "text/csv"}
+    response = caller.post_as("/api/churn/v1", b"x\n1\n2.5\n", **csv)
+    assert (response.status_code, response.text) == (200, "x\n2.0\n5.0\n")
+    assert response.headers["content-type"] == "text/csv; charset=utf-8"
+    response = caller.post_as("/api/churn/v1", b"y\n1\n", **csv)
+    assert response.status_code == 422
+    assert list(response.json()) == ERROR_KEYS
+    assert "oops" in response.json()["message"]
+    response = caller.post_as("/api/churn/v1", b"<x/>", **{"content-type": "application/xml"})
+    assert (response.status_code, response.json()["exceptionType"]) == (415, "UnsupportedFormat")
 
 
 def test_concurrent_callers_see_nothing_of_each_other(alice: User, caller: Caller) -> None:

@@ -17,7 +17,7 @@ from .signature import InputTensor, Signature
 INPUT = "inputData"
 
 _ONE_LIST = {list}
-Columns = Sequence[list[Any]]
+Columns = Sequence[Any]  # lists of values as JSON has them, or arrays
 Types = frozenset[type[Any]]
 
 _NUMBER: Types = frozenset({int, float})
@@ -28,15 +28,14 @@ _TEXT_OR_NULL: Types = frozenset({str, type(None)})
 _SCALARS: Types = frozenset({int, float, bool, str, type(None)})
 
 
-def read_frame(body: bytes, signature: Signature) -> tuple[dict[str, Any], int]:
-    """The tensor of each input by its name, and the number of rows; InputError if it cannot be."""
-    columns, n_rows = read_columns(body, signature)
-    return tensors_of(columns, n_rows, signature), n_rows
-
-
 def read_columns(body: bytes, signature: Signature) -> tuple[Columns, int]:
     """The values of each column of the model, in its order, and how many each has; InputError."""
-    columns = _columns(_frame_in(body), signature)
+    return columns_of_frame(frame_in(body), signature)
+
+
+def columns_of_frame(frame: Any, signature: Signature) -> tuple[Columns, int]:
+    """The same for what JSON has as frame, or for columns by name."""
+    columns = _columns(frame, signature)
     lengths = set(map(len, columns))
     if len(lengths) > 1:
         shown = ", ".join(
@@ -58,7 +57,8 @@ def tensors_of(columns: Columns, n_rows: int, signature: Signature) -> dict[str,
     }
 
 
-def _frame_in(body: bytes) -> Any:
+def frame_in(body: bytes) -> Any:
+    """What the JSON in `body` has as frame, whatever it is; InputError when it has none."""
     given = read_object(body, required=True)
     if INPUT in given:
         return given[INPUT]
@@ -132,8 +132,8 @@ def _check_names(given: list[str], signature: Signature) -> None:
     )
 
 
-def _as_list(value: Any, index: int, signature: Signature) -> list[Any]:
-    if isinstance(value, list):
+def _as_list(value: Any, index: int, signature: Signature) -> Any:
+    if isinstance(value, list | np.ndarray):
         return value
     if type(value) in _SCALARS:
         return [value]
@@ -141,6 +141,11 @@ def _as_list(value: Any, index: int, signature: Signature) -> list[Any]:
 
 
 def _tensor(tensor: InputTensor, columns: Columns, n_rows: int, signature: Signature) -> Any:
+    if any(isinstance(column, np.ndarray) for column in columns):
+        array = _tensor_of_arrays(tensor, columns, signature)
+        if array is not None:
+            return array.reshape(n_rows) if tensor.rank == 1 else array
+        columns = [_values_of(column) for column in columns]
     if tensor.dtype is np.object_:
         values = _texts(tensor, columns, signature)
     elif tensor.dtype is np.bool_:
@@ -155,6 +160,45 @@ def _tensor(tensor: InputTensor, columns: Columns, n_rows: int, signature: Signa
     if tensor.width == 1:
         return array.reshape(n_rows, 1)
     return np.ascontiguousarray(array.reshape(tensor.width, n_rows).T)
+
+
+def _tensor_of_arrays(tensor: InputTensor, columns: Columns, signature: Signature) -> Any:
+    """The tensor of shape (n_rows, n_columns); None when the columns have to be looked at value by
+    value, be it for what is wrong with them."""
+    if not all(isinstance(column, np.ndarray) for column in columns):
+        return None
+    for index, column in enumerate(columns, tensor.start):
+        if index in signature.logical or tensor.dtype is np.bool_:
+            accepted = "b"
+        else:
+            accepted = "i" if issubclass(tensor.dtype, np.integer) else "fi"
+        if tensor.dtype is np.object_ or column.dtype.kind not in accepted:
+            return None
+    array = np.empty((len(columns[0]), len(columns)), dtype=tensor.dtype)
+    try:
+        with np.errstate(over="raise"):
+            for place, column in enumerate(columns):
+                if issubclass(tensor.dtype, np.integer):
+                    _require_range(column, tensor.dtype)
+                array[:, place] = column
+    except (OverflowError, FloatingPointError):
+        return None
+    return array
+
+
+def _require_range(column: Any, dtype: Any) -> None:
+    bounds = np.iinfo(dtype)
+    if len(column) and (int(column.min()) < bounds.min or int(column.max()) > bounds.max):
+        raise OverflowError
+
+
+def _values_of(column: Any) -> list[Any]:
+    if isinstance(column, list):
+        return column
+    values: list[Any] = column.tolist()
+    if column.dtype.kind == "f":
+        return [None if value != value else value for value in values]
+    return values
 
 
 def _array(values: list[Any], tensor: InputTensor, columns: Columns, signature: Signature) -> Any:

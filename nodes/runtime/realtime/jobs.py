@@ -5,6 +5,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from .. import results
+from ..formats.columns import as_column, pack, unpack
+from .answer import body_of
+from .frame import frame_in
+
 if TYPE_CHECKING:
     from .model import Model, Run
 
@@ -53,6 +58,10 @@ class Job:
         if reason is not None and not self.result.done():
             self.result.set_exception(reason)
 
+    def answer_alone(self, run: "Run") -> bytes:
+        """The result of a run of its own; InputError or ModelFailed."""
+        return results.quiet_success(self.model.score(self.body, run))
+
     def finish(self, end: End) -> None:
         """No thread runs it any more, nor will."""
         self._on_end(self)
@@ -62,6 +71,21 @@ class Job:
             self.result.set_result(end)
         else:
             self.result.set_exception(end)
+
+
+class FrameJob(Job):
+    """A call whose frame comes as packed columns, or whose answer is to be such; it runs alone."""
+
+    is_packed = False
+    answers_columns = False
+
+    def answer_alone(self, run: "Run") -> bytes:
+        """See `Job`."""
+        frame = unpack(self.body) if self.is_packed else frame_in(self.body)
+        columns = self.model.score_frame(frame, run)
+        if self.answers_columns:
+            return pack({name: as_column(values) for name, values in columns.items()})
+        return results.quiet_success(body_of(columns))
 
 
 class Batch:

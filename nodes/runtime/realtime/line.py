@@ -72,8 +72,11 @@ class Line:
         self._n_to_compare = _N_COMPARED
         self._last_seconds = 0.0
 
-    def submit(self, job: Job) -> None:
-        """Have the call run when a thread is free."""
+    def submit(self, job: Job, *, alone: bool = False) -> None:
+        """Have the call run when a thread is free, with others unless it is to run alone."""
+        if alone:
+            self._threads.submit(partial(self._work_alone, job))
+            return
         self._waiting.append(job)
         self._threads.submit(self._work)  # in vain if another takes the call along
 
@@ -114,14 +117,13 @@ class Line:
         if job.is_abandoned:
             return b""
         try:
-            columns = job.model.score(job.body, batch.run)
+            return job.answer_alone(batch.run)
         except InputError as error:
             return InvalidInput(error.message, fields=error.fields)
         except ModelFailed as error:
             return CallFailed(str(error))
         except Exception as error:  # noqa: BLE001 - it is raised in the caller
             return error
-        return results.quiet_success(columns)
 
     def _run_together(self, jobs: Sequence[Job], outcome: Outcome) -> None:
         batch = Batch(jobs)

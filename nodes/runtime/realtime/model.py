@@ -13,7 +13,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state
 from ..inputs import InputError
 from .answer import UnfitOutput, body_of, columns_of, declared_columns, split
 from .errors import ModelFailed, ModelRefused
-from .frame import Columns, read_columns, read_frame, tensors_of
+from .frame import Columns, columns_of_frame, frame_in, read_columns, tensors_of
 from .signature import Signature, read_signature
 
 _FATAL_ONLY = 4
@@ -82,9 +82,14 @@ class Model:
 
     def score(self, body: bytes, run: Run) -> bytes:
         """The body of the result for a caller's JSON; InputError or ModelFailed."""
-        tensors, n_rows = read_frame(body, self.signature)
-        columns = self._columns(tensors, n_rows, run) if n_rows else self._empty_columns(run)
-        return body_of(columns)
+        return body_of(self.score_frame(frame_in(body), run))
+
+    def score_frame(self, frame: Any, run: Run) -> dict[str, Any]:
+        """The columns of the result for a frame as JSON has it, or for columns by name; InputError
+        or ModelFailed."""
+        columns, n_rows = columns_of_frame(frame, self.signature)
+        tensors = tensors_of(columns, n_rows, self.signature)
+        return self._columns(tensors, n_rows, run) if n_rows else self._empty_columns(run)
 
     def score_together(
         self, bodies: Sequence[bytes], run: Run, max_rows: int

@@ -14,8 +14,10 @@ from ..bundles import Bundle
 from ..config import NodeConfig
 from ..errors import Busy
 from ..figures import PoolFigures
+from ..formats.media import JSON, PLAIN, Formats
+from ..translators import INLINE_PARSE_BYTES, Translators
 from .errors import CallFailed, ModelRefused
-from .jobs import TOGETHER_SECONDS, Job
+from .jobs import TOGETHER_SECONDS, FrameJob, Job
 from .line import Line, Outcome
 from .loaded import LoadedModels
 from .threads import Threads
@@ -33,7 +35,8 @@ class RealtimeScorer:
     told to stop, and the thread is free again when the model comes to the end of an operator.
     """
 
-    def __init__(self, config: NodeConfig) -> None:
+    def __init__(self, translators: Translators, config: NodeConfig) -> None:
+        self._translators = translators
         self.figures = PoolFigures()
         self._models = LoadedModels(config.realtime_memory_bytes, on_loaded=self.figures.note_load)
         self._n_threads = config.realtime_threads
@@ -52,8 +55,11 @@ class RealtimeScorer:
         """The bundles that calls are about, and those whose models are in memory."""
         return self._calls.keys() | set(self._models.ids())
 
-    async def score(self, bundle: Bundle, body: bytes, *, correlation_id: str = "") -> bytes:
-        """The complete result JSON; failures of the model are results too.
+    async def score(
+        self, bundle: Bundle, body: bytes, *, correlation_id: str = "", formats: Formats = PLAIN
+    ) -> bytes:
+        """The complete result JSON, or the data frame in another format; failures of the model are
+        results too, in JSON always.
 
         `InvalidInput` when the body does not fit; `Busy` when nothing was run. Cancelling it stops
         the run.
@@ -63,7 +69,7 @@ class RealtimeScorer:
         self._n_calls += 1
         self._calls[bundle.id] += 1
         try:
-            return await self._score(bundle, body)
+            return await self._score(bundle, body, formats)
         except CallFailed as failure:
             text = json.dumps(str(failure))  # one line, whatever the model says
             logger.warning("Call %s of bundle %s failed: %s", correlation_id, bundle.id, text)
@@ -96,7 +102,10 @@ class RealtimeScorer:
         self._models.stop()
         self._threads.stop()
 
-    async def _score(self, bundle: Bundle, body: bytes) -> bytes:
+    async def _score(self, bundle: Bundle, body: bytes, formats: Formats) -> bytes:
+        packed = None
+        if formats.request != JSON or len(body) > INLINE_PARSE_BYTES:
+            packed = await self._translators.columns(body, formats.request)
         try:
             model = await self._models.take(bundle)
         except ModelRefused as refusal:
@@ -104,13 +113,19 @@ class RealtimeScorer:
         found_idle = len(self._jobs) < self._n_threads
         if found_idle:
             self.figures.merging.flushed["idle"] += 1
-        job = Job(model, body, partial(self._end, bundle.id), found_idle=found_idle)
+        end = partial(self._end, bundle.id)
+        if packed is None and formats.answer == JSON:
+            job = Job(model, body, end, found_idle=found_idle)
+        else:
+            job = FrameJob(model, packed or body, end, found_idle=found_idle)
+            job.is_packed = packed is not None
+            job.answers_columns = formats.answer != JSON
         self._jobs.add(job)
-        self._line(model).submit(job)
+        self._line(model).submit(job, alone=isinstance(job, FrameJob))
         first_look = min(self._queue_seconds, self._run_seconds, TOGETHER_SECONDS)
         job.timer = job.loop.call_later(first_look, self._look, job)
         try:
-            return await job.result
+            result = await job.result
         except asyncio.CancelledError:
             job.abandon()
             raise
@@ -118,6 +133,9 @@ class RealtimeScorer:
             job.timer.cancel()
             if job.has_begun:
                 self.figures.waits.observe(job.waited_seconds)
+        if formats.answer == JSON:
+            return result
+        return await self._translators.answer(result, formats.answer)
 
     def _line(self, model: "Model") -> Line:
         line = self._lines.get(model)

@@ -144,6 +144,11 @@ def _items(series: "pd.Series[Any] | pd.Index[Any]") -> list[Any]:
 
 def columns(frame: pd.DataFrame) -> dict[str, list[Any]]:
     """The cells by column, each column under a name of its own."""
+    return {name: _items(frame.iloc[:, place]) for place, name in enumerate(column_names(frame))}
+
+
+def column_names(frame: pd.DataFrame) -> list[str]:
+    """A name of its own for each column."""
     names: dict[str, None] = {}
     for name in frame.columns:
         unique = text = _key(name)
@@ -152,7 +157,7 @@ def columns(frame: pd.DataFrame) -> dict[str, list[Any]]:
             number += 1
             unique = f"{text}.{number}"
         names[unique] = None
-    return {name: _items(frame.iloc[:, place]) for place, name in enumerate(names)}
+    return list(names)
 
 
 def _key(name: Any) -> str:
@@ -206,7 +211,7 @@ def _shape(kind: str, value: Any) -> Any:
     if value is None:
         return None
     if kind == "data.frame":
-        return _shape_frame(value)
+        return shape_frame(value)
     if kind == "matrix":
         return value.to_numpy() if isinstance(value, pd.DataFrame) else value
     if kind == "vector":
@@ -269,7 +274,8 @@ def _shape_vector(value: Any) -> Any:
     return value
 
 
-def _shape_frame(value: Any) -> Any:
+def shape_frame(value: Any) -> Any:
+    """The value as a data frame when it is one in another guise, else as it is."""
     if isinstance(value, pd.Series):
         return value.to_frame(name="0" if value.name is None else value.name)
     if isinstance(value, np.ndarray) and value.dtype.names:

@@ -16,6 +16,7 @@ from .interrupts import Interrupts
 from .service import Service
 from .session import Session
 from .tracebacks import describe
+from .translation import translate
 from .workspace import Workspace, dump
 
 try:
@@ -52,7 +53,9 @@ class PythonShell:
         """The reply to one request frame."""
         operation = header.pop("op")
         if operation == "score":
-            return self._score(body)
+            return self._score(body, header)
+        if operation == "translate":
+            return translate(header, body)
         if operation == "score_together":
             return self._loaded().score_together(_cut(body, header["sizes"]), header["maxRows"])
         try:
@@ -64,9 +67,9 @@ class PythonShell:
         except BaseException as error:  # noqa: BLE001 (objects and init code may raise anything)
             return {"ok": False, "message": describe(error, str(self._work))}, b""
 
-    def _score(self, body: bytes) -> Reply:
+    def _score(self, body: bytes, header: dict[str, Any]) -> Reply:
         try:
-            return self._loaded().score(body)
+            return self._loaded().score(body, **header)
         except InputError as error:
             return {"kind": "invalid", "message": error.message, "field": error.fields}, b""
 

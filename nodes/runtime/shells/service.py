@@ -9,9 +9,12 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
+from ..formats import bodies
+from ..formats.media import JSON
 from ..groups import Group, together
 from ..inputs import read_inputs
 from .directory import Directory
+from .frame_outputs import encode_frame
 from .interpreter import InterpreterState, flush_streams
 from .memory import MemoryImage
 from .merged import Merged
@@ -46,10 +49,13 @@ class Service:
         gc.freeze()  # loaded objects stay: collections of a call need not look at them again
         self._memory = MemoryImage(self._names, self._interpreter.own_modules())
 
-    def score(self, body: bytes) -> tuple[dict[str, Any], bytes]:
-        """The reply frame of one call; `InputError` before anything is run."""
-        values = read_inputs(body, self._inputs)
-        error, result = self._run(values)
+    def score(
+        self, body: bytes, request: str = JSON, answer: str = JSON
+    ) -> tuple[dict[str, Any], bytes]:
+        """The reply frame of one call, in the format `answer` if it was a success; `InputError`
+        before anything is run."""
+        values = self._read(body, request)
+        error, result = self._run(values, answer)
         values.clear()
         retire = self._restore()
         header = {
@@ -112,12 +118,21 @@ class Service:
         if init_code and init_code.strip():
             _execute(compile_source(init_code, INIT_FILE), self._names)
 
-    def _run(self, values: dict[str, Any]) -> tuple[str, bytes]:
+    def _read(self, body: bytes, form: str) -> dict[str, Any]:
+        if form == JSON:
+            return read_inputs(body, self._inputs)
+        ((name, _),) = self._inputs
+        return {name: bodies.read(name, body, form)}
+
+    def _run(self, values: dict[str, Any], form: str) -> tuple[str, bytes]:
         error = self._syntax_error
         outputs = b"{}"
         if self._code is not None:
             try:
                 self._run_code(self._code, values)
+                if form != JSON:
+                    ((name, (_, value)),) = self._assigned().items()
+                    return error, encode_frame(name, value, form)
                 outputs = encode_outputs(self._assigned())
             except OutputError as failure:
                 error = str(failure)

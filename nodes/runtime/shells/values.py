@@ -56,7 +56,14 @@ def _matrix(rows: list[list[Any]]) -> "np.matrix[Any, Any]":
     return _array(flat).reshape(len(rows), width).view(np.matrix)
 
 
-def _data_frame(columns: dict[str, list[Any]]) -> pd.DataFrame:
+def _data_frame(columns: dict[str, Any]) -> pd.DataFrame:
+    if any(isinstance(column, np.ndarray) for column in columns.values()):  # no JSON
+        return pd.DataFrame(
+            {
+                name: column.copy() if isinstance(column, np.ndarray) else _column(column)
+                for name, column in columns.items()
+            }
+        )
     kinds = [set(map(type, column)) for column in columns.values()]
     # A column of whole numbers alone stays a column of integers.
     if kinds and set.union(*kinds) in _FLOAT_KINDS and all(float in each for each in kinds):

@@ -38,6 +38,7 @@ answer <- function(shell, header, body) {
       ping = reply(),
       load = load_bundle(shell, header$bundle),
       score = score(shell, body, isTRUE(header$mixed)),
+      score_as_columns = score_as_columns(shell, body, isTRUE(header$mixed)),
       score_together = score_together(shell, header, body),
       answer_session(open_session(shell), header, body)
     ),

@@ -36,6 +36,10 @@ begin_runs <- function(shell, base) {
 # One run of the loaded code: inputs bound, code run, outputs read, everything else undone.
 score <- function(shell, body, mixed) result(run_safely(shell, body, mixed, read_outputs))
 
+score_as_columns <- function(shell, body, mixed) {
+  result_as_columns(run_safely(shell, body, mixed, read_output_as_columns))
+}
+
 # What came of a run: what failed and what stands against another run, if anything; names of changed
 # files; what `read` makes of the declared outputs; the output files as JSON.
 run_safely <- function(shell, body, mixed, read) {

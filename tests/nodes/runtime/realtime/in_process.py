@@ -2,14 +2,19 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from nodes.runtime.bundles import Bundle
 from nodes.runtime.config import NodeConfig
+from nodes.runtime.control_groups import ControlGroups
 from nodes.runtime.manifests import parse_manifest
+from nodes.runtime.processes import Children
 from nodes.runtime.realtime.scoring import RealtimeScorer
+from nodes.runtime.starting import PythonStarter
+from nodes.runtime.translators import Translators
 from tests.nodes.runtime.running import realtime_manifest
 
 
@@ -27,15 +32,16 @@ class Place:
         return Bundle(name, directory, manifest)
 
     def scorer(self, **settings: Any) -> RealtimeScorer:
-        return RealtimeScorer(
-            NodeConfig(
-                cluster_key="",
-                data_dir=self.root,
-                python="",
-                rscript="",
-                **{"realtime_threads": 1, **settings},
-            )
+        config = NodeConfig(
+            cluster_key="",
+            data_dir=self.root,
+            python=sys.executable,
+            rscript="",
+            **{"realtime_threads": 1, **settings},
         )
+        groups = ControlGroups(config.shell_max_processes)
+        starter = PythonStarter(config, self.root, Children(), groups)
+        return RealtimeScorer(Translators(starter, config), config)
 
 
 def body(x: float) -> bytes:
