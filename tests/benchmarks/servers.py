@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from nodes.runtime.processes import kill_tree
+from nodes.runtime.processes import descendants, kill_tree, scan, send_signal
 from tests.benchmarks.usage import is_running
 
 START_SECONDS = 300
@@ -76,13 +76,15 @@ class Server:
         """Nothing of it is left."""
         if self.process is None:
             return
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                kill_tree(self.process.pid)
-                self.process.wait(STOP_SECONDS)
+        started = descendants(scan(), self.pid)
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            kill_tree(self.pid)
+            self.process.wait(STOP_SECONDS)
+        for process in started:  # LitServe leaves its workers behind
+            send_signal(process, signal.SIGKILL)
 
 
 def environment(**more: str) -> dict[str, str]:
