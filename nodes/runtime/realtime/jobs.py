@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from .. import results
+from ..errors import InvalidInput
 from ..formats.columns import as_column, pack, unpack
+from ..inputs import InputError
 from .answer import body_of
+from .errors import CallFailed, ModelFailed
 from .frame import frame_in
 
 if TYPE_CHECKING:
@@ -17,6 +20,18 @@ End = bytes | Exception
 
 # Calls whose run takes longer gain little by being merged, and one that hangs must not hold others.
 TOGETHER_SECONDS = 2.0
+
+
+def end_of(answer: Callable[[], bytes]) -> End:
+    """The result that `answer` gives, or what is to be raised in the caller instead."""
+    try:
+        return answer()
+    except InputError as error:
+        return InvalidInput(error.message, fields=error.fields)
+    except ModelFailed as error:
+        return CallFailed(str(error))
+    except Exception as error:  # noqa: BLE001 - it is raised in the caller
+        return error
 
 
 class Job:

@@ -16,12 +16,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import results
-from ..errors import InvalidInput
-from ..inputs import InputError
 from ..patience import Patience
 from .answer import are_close
-from .errors import CallFailed, ModelFailed
-from .jobs import Batch, End, Job
+from .jobs import Batch, End, Job, end_of
 from .threads import Threads
 
 if TYPE_CHECKING:
@@ -116,14 +113,7 @@ class Line:
         batch = Batch([job])
         if job.is_abandoned:
             return b""
-        try:
-            return job.answer_alone(batch.run)
-        except InputError as error:
-            return InvalidInput(error.message, fields=error.fields)
-        except ModelFailed as error:
-            return CallFailed(str(error))
-        except Exception as error:  # noqa: BLE001 - it is raised in the caller
-            return error
+        return end_of(partial(job.answer_alone, batch.run))
 
     def _run_together(self, jobs: Sequence[Job], outcome: Outcome) -> None:
         batch = Batch(jobs)

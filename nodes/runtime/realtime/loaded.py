@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..bundles import Bundle
 from .container import MODEL_FILE
 from .errors import ModelRefused
+from .quickness import is_quick
 from .threads import Threads
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ class LoadedModels:
                 from .model import Model  # a node without realtime versions never imports it
 
                 model = Model(path)
+                model.is_quick = is_quick(model, path)
             except Exception as error:  # noqa: BLE001 - it is raised in the caller
                 failure = error
             loop.call_soon_threadsafe(finish, model, failure)

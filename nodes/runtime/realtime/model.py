@@ -75,6 +75,7 @@ class Model:
         )
         self._output_names = list(self.signature.outputs)
         self._empty: dict[str, Any] | None = None
+        self.is_quick = False  # until somebody has found it to be (quickness.py)
 
     def new_run(self) -> Run:
         """What `score` takes, to stop it with."""

@@ -17,9 +17,10 @@ from ..figures import PoolFigures
 from ..formats.media import JSON, PLAIN, Formats
 from ..translators import INLINE_PARSE_BYTES, Translators
 from .errors import CallFailed, ModelRefused
-from .jobs import TOGETHER_SECONDS, FrameJob, Job
+from .jobs import TOGETHER_SECONDS, FrameJob, Job, end_of
 from .line import Line, Outcome
 from .loaded import LoadedModels
+from .quickness import SMALL_BODY_BYTES
 from .threads import Threads
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 class RealtimeScorer:
-    """Scores realtime bundles in a few threads of this process.
+    """Scores realtime bundles in a few threads of this process, or at once where that is quick.
 
     A thread in the middle of a run cannot be killed: a call beyond its time is answered, its run
     told to stop, and the thread is free again when the model comes to the end of an operator.
@@ -110,6 +111,8 @@ class RealtimeScorer:
             model = await self._models.take(bundle)
         except ModelRefused as refusal:
             raise CallFailed(str(refusal)) from None
+        if model.is_quick and formats is PLAIN and len(body) <= SMALL_BODY_BYTES:
+            return self._score_at_once(model, bundle, body)
         found_idle = len(self._jobs) < self._n_threads
         if found_idle:
             self.figures.merging.flushed["idle"] += 1
@@ -136,6 +139,16 @@ class RealtimeScorer:
         if formats.answer == JSON:
             return result
         return await self._translators.answer(result, formats.answer)
+
+    def _score_at_once(self, model: "Model", bundle: Bundle, body: bytes) -> bytes:
+        """The result of a call that needs no thread (quickness.py)."""
+        self.figures.merging.flushed["idle"] += 1
+        self.figures.waits.observe(0.0)
+        end = end_of(lambda: results.quiet_success(model.score(body, model.new_run())))
+        self._models.give_back(bundle.id)
+        if isinstance(end, bytes):
+            return end
+        raise end
 
     def _line(self, model: "Model") -> Line:
         line = self._lines.get(model)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nodes.runtime.errors import InvalidInput
 from nodes.runtime.inputs import InputError
-from nodes.runtime.realtime import jobs, scoring
+from nodes.runtime.realtime import jobs, loaded, scoring
 from nodes.runtime.realtime.model import Model
 from nodes.runtime.realtime.scoring import RealtimeScorer
 from tests.nodes.runtime.realtime.in_process import Place, body, until
@@ -33,7 +33,8 @@ MAX_ROWS = 12
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setattr(loaded, "is_quick", lambda *_: False)  # else no call would wait
     return Place(tmp_path)
 
 
