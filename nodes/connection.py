@@ -13,6 +13,7 @@ from typing import Any, cast
 import httptools
 
 from mlops.errors import NodeFailure, NodeTimeout
+from nodes.runtime.pieces import LARGE_BYTES, Pieces, sliced
 
 _HEAD_BYTES = 64 * 1024
 _JOIN_BYTES = 64 * 1024  # up to here copying a body behind its head is cheaper than two buffers
@@ -33,6 +34,7 @@ class Response:
         "_connection",
         "_error",
         "_is_complete",
+        "_pieces",
         "body",
         "headers",
         "status",
@@ -43,7 +45,8 @@ class Response:
         self.headers: dict[bytes, bytes] = {}
         self.body = b""
         self._connection = connection
-        self._chunks: deque[bytes] = deque()
+        self._chunks: deque[bytes] = deque()  # of a stream
+        self._pieces = Pieces()  # of what is wanted whole
         self._buffered = 0
         self._is_complete = False
         self._error: Exception | None = None
@@ -89,18 +92,22 @@ class Response:
 
     # The connection's side.
 
+    def gather(self, chunk: bytes) -> int:
+        """Take a piece of a body that is wanted whole; answers how many bytes there are."""
+        self._pieces.add(chunk)
+        return self._pieces.size
+
     def append(self, chunk: bytes) -> int:
-        """Take a piece of the body; answers how many bytes wait to be read."""
+        """Take a piece of a stream; answers how many bytes wait to be read."""
         self._chunks.append(chunk)
         self._buffered += len(chunk)
         self._wake()
         return self._buffered
 
-    def complete(self, *, whole: bool) -> None:
-        """Everything has arrived; `whole` joins it into `body`."""
+    def complete(self) -> None:
+        """Everything has arrived."""
         self._is_complete = True
-        if whole:
-            self.body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self.body = self._pieces.whole()
         self._wake()
 
     def fail(self, error: Exception) -> None:
@@ -126,6 +133,12 @@ class _Exchange:
         self.is_sent = False
         self.is_complete = False
         self.deadline: asyncio.TimerHandle | None = None
+
+
+async def _piece_by_piece(body: bytes) -> AsyncIterable[bytes]:
+    for piece in sliced(body):
+        yield bytes(piece)
+        await asyncio.sleep(0)
 
 
 class Connection(asyncio.Protocol):
@@ -174,6 +187,8 @@ class Connection(asyncio.Protocol):
         self._exchange = exchange
         self._head_bytes = 0
         sender: asyncio.Task[None] | None = None
+        if isinstance(body, bytes) and len(body) > LARGE_BYTES:
+            content_length, body = len(body), _piece_by_piece(body)
         try:
             if isinstance(body, bytes):
                 self._write(head, body)
@@ -313,13 +328,13 @@ class Connection(asyncio.Protocol):
         exchange = self._exchange
         if exchange is None or exchange.is_complete:
             return
-        n_waiting = exchange.response.append(chunk)
-        if not exchange.is_stream and n_waiting > exchange.max_bytes:
+        if exchange.is_stream:
+            if exchange.response.append(chunk) > _PAUSE_BYTES and not self._is_paused:
+                self._is_paused = True
+                self._transport.pause_reading()
+        elif exchange.response.gather(chunk) > exchange.max_bytes:
             message = f"Compute node {self._node} answered more than {exchange.max_bytes} bytes."
             self._fail(exchange, NodeFailure(message))
-        elif exchange.is_stream and n_waiting > _PAUSE_BYTES and not self._is_paused:
-            self._is_paused = True
-            self._transport.pause_reading()
 
     def on_message_complete(self) -> None:
         """The answer is whole, unless it was an interim one (1xx)."""
@@ -337,7 +352,7 @@ class Connection(asyncio.Protocol):
     def _finish(self, exchange: _Exchange) -> None:
         """Deliver, then give the connection back if both sides are done with a clean exchange."""
         self._forget(exchange)
-        exchange.response.complete(whole=not exchange.is_stream)
+        exchange.response.complete()
         if not exchange.ready.done():
             exchange.ready.set_result(exchange.response)
         if self._keeps_alive and exchange.is_sent and self.is_usable:

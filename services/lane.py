@@ -18,6 +18,8 @@ from mlops.correlation import current_id, new_id
 from mlops.errors import MlopsError, NotFound
 from mlops.last_resort import error_of, internal_error
 from nodes.compute_node import PLAIN, Answer
+from nodes.runtime.pieces import Pieces
+from nodes.runtime.sending import send_body
 from services import metrics, scoring
 from services.catalogue import Catalogue, PublishedVersion
 from services.permissions import require
@@ -82,7 +84,7 @@ class ScoringLane:
             *extra,
         ]
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await send_body(send, body)
 
     async def _score(
         self,
@@ -195,14 +197,14 @@ def _formats(scope: "Scope") -> Mapping[str, str]:
 
 async def _read_body(receive: "Receive") -> bytes:
     """The whole body, whose size the layer outside of this one bounds; raises _ClientGone."""
-    chunks: list[bytes] = []
+    pieces = Pieces()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise _ClientGone
-        chunks.append(message.get("body", b""))
+        pieces.add(message.get("body", b""))
         if not message.get("more_body", False):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            return pieces.whole()
 
 
 def _headers_of(error: MlopsError) -> _Headers:

@@ -7,6 +7,7 @@ from typing import Any
 
 from .errors import ShellUnreached
 from .frames import FrameDecoder, FrameError, encode_head
+from .pieces import LARGE_BYTES
 
 _CHUNK_BYTES = 256 * 1024
 
@@ -54,13 +55,16 @@ class Channel:
         head = encode_head(header, len(body))
         self._check_alive()
         try:
-            sent = self._socket.sendmsg([head, body])
+            sent = self._socket.sendmsg([head, memoryview(body)[:LARGE_BYTES]])
         except BlockingIOError:
             sent = 0
         except OSError:
             raise ShellUnreached("the shell had ended") from None
         if sent < len(head) + len(body):
-            self._unsent = memoryview(head + body)[sent:]
+            # A large body is not copied for the sake of its head, which is gone already.
+            whole = sent < len(head)
+            self._unsent = memoryview(head + body if whole else body)
+            self._unsent = self._unsent[sent if whole else sent - len(head) :]
             self._loop.add_writer(self._socket, self._write)
 
     def close(self, reason: str = "") -> None:
@@ -93,7 +97,7 @@ class Channel:
         if self._unsent is None:
             return
         try:
-            sent = self._socket.send(self._unsent)
+            sent = self._socket.send(self._unsent[:LARGE_BYTES])
         except BlockingIOError:
             return
         except OSError:

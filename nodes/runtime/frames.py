@@ -7,6 +7,8 @@ import json
 import struct
 from typing import Any
 
+from .pieces import Pieces
+
 PREFIX = struct.Struct(">IQ")
 HEADER_MAX_BYTES = 4 * 1024**2
 
@@ -29,6 +31,7 @@ class FrameDecoder:
         self._buffer = bytearray()
         self._header: dict[str, Any] | None = None
         self._body_length = 0
+        self._body = Pieces()
 
     def feed(self, data: bytes) -> None:
         """Takes the next bytes of the stream."""
@@ -38,11 +41,15 @@ class FrameDecoder:
         """The next whole frame, None while it is incomplete; `FrameError` when it cannot be one."""
         if self._header is None and not self._take_header():
             return None
-        if len(self._buffer) < self._body_length or self._header is None:
+        if self._header is None:
             return None
-        frame = self._header, bytes(memoryview(self._buffer)[: self._body_length])
-        del self._buffer[: self._body_length]
-        self._header = None
+        if n_missing := self._body_length - self._body.size:
+            self._body.add(bytes(self._buffer[:n_missing]))
+            del self._buffer[:n_missing]
+            if self._body.size < self._body_length:
+                return None
+        frame = self._header, self._body.whole()
+        self._header, self._body = None, Pieces()
         return frame
 
     def _take_header(self) -> bool:

@@ -10,6 +10,8 @@ from .answers import StoppedByDisconnect, internal_error, refusal, stopping, too
 from .errors import NodeError
 from .formats.media import CONTENT_TYPES, PLAIN, formats_of
 from .node import ComputeNode
+from .pieces import Pieces
+from .sending import send_body
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +51,7 @@ class ScoreLane:
                 (b"content-length", b"%d" % len(result)),
             ]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await send({"type": "http.response.body", "body": result})
+            await send_body(send, result)
 
     async def _score(self, bundle_id: str, scope: Scope, receive: Receive) -> tuple[bytes, bytes]:
         """The answer and its content type."""
@@ -91,16 +93,13 @@ async def _read_body(receive: Receive, announced: bytes, max_bytes: int) -> byte
     """The whole body; `TooLarge` at once when announced, else when it gets so."""
     if announced.isdigit() and int(announced) > max_bytes:
         raise too_large(max_bytes)
-    chunks: list[bytes] = []
-    n_bytes = 0
+    pieces = Pieces()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        chunk: bytes = message.get("body", b"")
-        n_bytes += len(chunk)
-        if n_bytes > max_bytes:
+        pieces.add(message.get("body", b""))
+        if pieces.size > max_bytes:
             raise too_large(max_bytes)
-        chunks.append(chunk)
         if not message.get("more_body", False):
-            return chunk if len(chunks) == 1 else b"".join(chunks)
+            return pieces.whole()

@@ -177,7 +177,7 @@ class Scorer:
             return data, not header.get("retire")
         if not success:
             _log_failure(correlation_id, bundle, error_message)
-        result = results.result(
+        result = await results.result(
             success=success,
             error_message=error_message,
             console=console,

@@ -11,6 +11,7 @@ from typing import Any
 from .channel import Frame
 from .config import NodeConfig
 from .errors import Busy, InvalidInput, RunFailed, ShellDied, ShellUnreached, TooLarge
+from .pieces import LARGE_BYTES
 from .shell import Shell
 from .starting import Starter
 
@@ -24,11 +25,13 @@ _SPENT_BYTES = 16 * 1024**2
 
 
 class Translators:
-    """As many as there are processors, each started when there is something to do for it."""
+    """Each is started when there is something to do for it. At most as many as there are processors
+    work on large bodies, and as many on others, which are not to wait for those."""
 
     def __init__(self, starter: Starter, config: NodeConfig) -> None:
         self._starter = starter
-        self._turns = asyncio.Semaphore(len(os.sched_getaffinity(0)))
+        n_processors = len(os.sched_getaffinity(0))
+        self._turns = [asyncio.Semaphore(n_processors) for _ in ("small", "large")]
         self._idle: list[Shell] = []
         self._most_waiting = config.queue_length
         self._n_waiting = 0
@@ -63,7 +66,7 @@ class Translators:
             raise Busy("Too many bodies wait to be read on this node already.")
         self._n_waiting += 1
         try:
-            async with self._turns:
+            async with self._turns[len(body) > LARGE_BYTES]:
                 header, data = await self._ask({"op": "translate", **request}, body)
         except ShellDied as death:
             raise InvalidInput(f"The body could not be read: {death}") from None

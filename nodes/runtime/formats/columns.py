@@ -22,6 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from ..pieces import Pieces, sliced
+
 try:
     import orjson
 except ImportError:  # the interpreter of shells need not have it
@@ -48,21 +50,27 @@ _NONE = type(None)
 
 def pack(columns: Columns) -> bytes:
     """The columns as bytes."""
-    described, parts = [], []
+    described = []
+    parts: list[bytes | memoryview] = []
     for name, column in columns.items():
         if isinstance(column, list):
             kind = "text" if set(map(type, column)) <= {str, _NONE} else "cells"
-            pieces = [
+            pieces: list[bytes | memoryview] = [
                 _dumps(column[start : start + _CELLS_AT_A_TIME])
                 for start in range(0, len(column), _CELLS_AT_A_TIME)
             ]
         else:
             kind = _KINDS[column.dtype]
-            pieces = [column.tobytes()]
+            pieces = [np.ascontiguousarray(column).view(np.uint8).data]
         described.append([name, kind, list(map(len, pieces))])
         parts += pieces
     head = json.dumps({"columns": described}).encode()
-    return b"".join((len(head).to_bytes(_PREFIX_BYTES), head, *parts))
+    whole = Pieces()
+    whole.add(len(head).to_bytes(_PREFIX_BYTES) + head)
+    for part in parts:
+        for piece in sliced(part):
+            whole.add(piece)
+    return whole.whole()
 
 
 def unpack(data: bytes) -> dict[str, Column]:

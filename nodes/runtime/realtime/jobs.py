@@ -9,7 +9,7 @@ from .. import results
 from ..errors import InvalidInput
 from ..formats.columns import as_column, pack, unpack
 from ..inputs import InputError
-from .answer import body_of
+from .answer import large_result_of
 from .errors import CallFailed, ModelFailed
 from .frame import frame_in
 
@@ -100,7 +100,7 @@ class FrameJob(Job):
         columns = self.model.score_frame(frame, run)
         if self.answers_columns:
             return pack({name: as_column(values) for name, values in columns.items()})
-        return results.quiet_success(body_of(columns))
+        return large_result_of(columns)
 
 
 class Batch:

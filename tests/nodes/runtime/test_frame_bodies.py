@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -191,3 +192,23 @@ def test_a_realtime_model_takes_and_gives_frames(
     as_csv = post(model, json.dumps({"inputData": frame}).encode(), accept=CSV).text
     assert as_csv.splitlines() == [",".join(expected), "1.5,1.0,7,x", ",2.0,8,"]
     assert "lacks the column s" in error_of(post(model, b"f,d,i,z\n1,1,1,a\n", CSV, ARROW), 400)
+
+
+def test_others_are_answered_while_large_bodies_are_read(
+    node: RunningNode, mirror: Published
+) -> None:
+    """Every call is right, and each large one is in time for some small ones to end before it."""
+    model = node.publish_model(echoing(x=DOUBLE))
+    large = {"x": [number / 7 for number in range(400_000)]}
+    calls = [(mirror, "table", "answer"), (model, "inputData", "outputData")]
+    for published, name, output in calls:
+        body = json.dumps({name: large}).encode()
+        n_answered = 0
+        with ThreadPoolExecutor(1) as pool, node.client() as client:
+            future = pool.submit(published.post, body, client)
+            while not future.done():
+                assert model.outputs({"inputData": {"x": [2]}})["outputData"] == {"x_out": [2.0]}
+                n_answered += 1
+            (column,) = future.result().json()["outputParameters"][output].values()
+        assert column == large["x"]
+        assert n_answered > 0
