@@ -16,6 +16,7 @@ from typing import TypeVar
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError, close_old_connections
 
+from mlops.ahead import Ahead
 from mlops.errors import (
     BundleUnknown,
     Busy,
@@ -38,6 +39,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _REFRESH_SECONDS = 1.0
+_AGEING_SECONDS = 0.5  # from then on it is read again, in the background
 _MOST_WARM_BUNDLES = 10_000
 _ABANDONED = (NodeTimeout, Stopping)  # a slow run, or a caller that broke it off
 
@@ -110,6 +112,7 @@ class Registry:
         self._n_changes = 0  # made by this process
         self._n_shown = 0  # of these, in the picture
         self._refreshing = threading.Lock()
+        self._ahead = Ahead()
         self._lock = threading.Lock()
         self._outstanding: dict[str, int] = {}
         self._warm: dict[str, tuple[str, ...]] = {}  # bundle id → nodes that have run it
@@ -129,6 +132,8 @@ class Registry:
         """The same, without blocking the event loop."""
         if self._is_overtaken() or (self._is_stale() and not self._refreshing.locked()):
             await sync_to_async(self._refresh_and_disconnect)()
+        elif self._is_older(_AGEING_SECONDS):
+            self._ahead.begin(sync_to_async(self._refresh_and_disconnect))
         assert self._picture is not None  # noqa: S101 - `_refresh` raised otherwise
         return self._picture
 
@@ -142,15 +147,18 @@ class Registry:
         return self._picture is None or self._n_shown != self._n_changes
 
     def _is_stale(self) -> bool:
-        return self._is_overtaken() or self._clock() - self._loaded_at > _REFRESH_SECONDS
+        return self._is_overtaken() or self._is_older(_REFRESH_SECONDS)
+
+    def _is_older(self, seconds: float) -> bool:
+        return self._clock() - self._loaded_at > seconds
 
     def _refresh(self) -> None:
         """Load the picture, unless another thread does and the old one can serve meanwhile."""
         if not self._refreshing.acquire(blocking=self._is_overtaken()):
             return
         try:
-            if not self._is_stale():
-                return
+            if not (self._is_overtaken() or self._is_older(_AGEING_SECONDS)):
+                return  # another thread has just done it
             n_changes, self._loaded_at = self._n_changes, self._clock()
             try:
                 self._show(self._load())

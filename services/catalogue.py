@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError, close_old_connections, transaction
 
+from mlops.ahead import Ahead
 from mlops.errors import Busy, NotFound
 from services.models import CatalogueStamp, Version, VersionQuerySet
 from services.schema import is_name
@@ -22,6 +23,7 @@ from services.schema import is_name
 logger = logging.getLogger(__name__)
 
 FRESH_SECONDS = 1.0
+AGEING_SECONDS = 0.5  # from then on it is read again, in the background
 # However many unknown names are asked for, they share one look at the database in this time.
 MISS_SPACING_SECONDS = 0.05
 
@@ -57,12 +59,15 @@ class Catalogue:
         self._n_begun = 0
         self._n_done = 0
         self._reading: asyncio.Task[None] | None = None
+        self._ahead = Ahead()
 
     async def find(self, name: str, version: str) -> PublishedVersion | None:
         """The version, None when it is not published; Busy when nothing could ever be read."""
         next_reading = self._n_begun + 1
-        if not self._is_fresh():
+        if not self._is_younger(FRESH_SECONDS):
             await self._read_shared()
+        elif not self._is_younger(AGEING_SECONDS):
+            self._ahead.begin(self._read_shared)
         found = self._versions.get((name, version))
         if found is None and is_name(name) and is_name(version):
             while self._n_done < next_reading:
@@ -72,8 +77,8 @@ class Catalogue:
             raise Busy("The published services cannot be read from the database at the moment.")
         return found
 
-    def _is_fresh(self) -> bool:
-        return self._changes == _local_changes and self._clock() - self._read_at < FRESH_SECONDS
+    def _is_younger(self, seconds: float) -> bool:
+        return self._changes == _local_changes and self._clock() - self._read_at < seconds
 
     async def _read_shared(self) -> None:
         """Wait for the reading under way, or for one of our own; no caller's end breaks it off."""

@@ -1,12 +1,13 @@
 """Who calls, from memory: the scoring lane's look at access tokens (architecture, step 2).
 
 A signature is verified once. Whether the family is still alive, the user active and the role the
-same is read again at most every second, for all busy tokens in one query; what this process
+same is read again at most every half second, for all busy tokens in one query; what this process
 revokes itself counts with the next call.
 """
 
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 
 from asgiref.sync import sync_to_async
@@ -16,8 +17,10 @@ from mlops.accounts import access_token
 from mlops.accounts.access_token import LEEWAY_SECONDS, Claims
 from mlops.accounts.models import TokenFamily
 from mlops.accounts.roles import Role, role_of
+from mlops.ahead import Ahead
 
 FRESH_SECONDS = 1.0
+AGEING_SECONDS = 0.5  # from then on it is read again, in the background
 MAX_ENTRIES = 10_000
 _MAX_BATCH = 500  # stays below SQLite's bound on query parameters
 
@@ -43,8 +46,8 @@ class _Sighting:
     changes: int
     seen_at: float
 
-    def is_fresh(self) -> bool:
-        return self.changes == _changes and time.monotonic() - self.seen_at < FRESH_SECONDS
+    def is_younger(self, seconds: float) -> bool:
+        return self.changes == _changes and time.monotonic() - self.seen_at < seconds
 
 
 @dataclass(slots=True)
@@ -55,12 +58,13 @@ class _Entry:
     sighting: _Sighting | None
     used_at: float
 
-    def is_fresh(self) -> bool:
-        return self.sighting is not None and self.sighting.is_fresh()
+    def is_younger(self, seconds: float) -> bool:
+        return self.sighting is not None and self.sighting.is_younger(seconds)
 
 
 # Entries come and go on the event loop only; the database thread replaces their sightings.
 _entries: dict[str, _Entry] = {}
+_ahead = Ahead()
 
 
 async def caller_of(token: str) -> Caller:
@@ -70,8 +74,10 @@ async def caller_of(token: str) -> Caller:
         _entries.pop(token, None)
         entry = _remember(token, access_token.read(token))
     entry.used_at = time.monotonic()
-    if not entry.is_fresh():
+    if not entry.is_younger(FRESH_SECONDS):
         await sync_to_async(_look_again)(entry)
+    elif not entry.is_younger(AGEING_SECONDS):
+        _ahead.begin(partial(sync_to_async(_look_again), entry))
     if entry.sighting is None or entry.sighting.caller is None:
         raise access_token.refusal()
     return entry.sighting.caller
@@ -93,14 +99,16 @@ def _remember(token: str, claims: Claims) -> _Entry:
 
 def _look_again(entry: _Entry) -> None:
     """Read the families of `entry` and of the other busy tokens that are due (database thread)."""
-    if entry.is_fresh():
+    if entry.is_younger(AGEING_SECONDS):
         return  # somebody waiting before us had it read
     changes, now = _changes, time.monotonic()
     busy_since = now - 2 * FRESH_SECONDS
     others = (
         other
         for other in list(_entries.values())
-        if other is not entry and other.used_at >= busy_since and not other.is_fresh()
+        if other is not entry
+        and other.used_at >= busy_since
+        and not other.is_younger(AGEING_SECONDS)
     )
     due = [entry, *islice(others, _MAX_BATCH - 1)]
     if not connection.in_atomic_block:  # no request cycle drops broken connections here

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Iterator
@@ -70,6 +71,7 @@ async def _serve(config: NodeConfig) -> None:
             access_log=False,
             server_header=False,
             date_header=False,
+            proxy_headers=False,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
@@ -86,6 +88,8 @@ def serve(config: NodeConfig) -> None:
     `RuntimeUnavailable` when another node has the data directory; the process ends with the
     reason in the log when the port is taken.
     """
+    gc.collect()
+    gc.freeze()  # what was imported stays: collections need not look at it again
     with asyncio.Runner(loop_factory=_new_loop) as runner:
         runner.run(_serve(config))
 

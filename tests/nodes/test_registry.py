@@ -133,6 +133,21 @@ def test_the_picture_is_read_again_after_a_second(clock: Clock) -> None:
     assert registry.picture().addresses == (A, B)
 
 
+def test_a_picture_that_ages_serves_on_and_is_read_again_meanwhile(clock: Clock) -> None:
+    pictures = iter([picture_of("a"), picture_of("b")])
+    registry = Registry(load=lambda: next(pictures), clock=clock)
+
+    async def main() -> None:
+        await registry.picture_async()
+        clock.now += 0.6
+        assert (await registry.picture_async()).addresses == ("a",)
+        async with asyncio.timeout(60):
+            while (await registry.picture_async()).addresses != ("b",):
+                await asyncio.sleep(0.01)
+
+    asyncio.run(main())
+
+
 def test_the_picture_is_read_again_at_once_after_a_change_here(clock: Clock) -> None:
     pictures = iter([picture_of(A), picture_of(A, B)])
     registry = Registry(load=lambda: next(pictures), clock=clock)

@@ -1,6 +1,8 @@
 """`manage.py webnode`: serve the REST API and the console."""
 
 import contextlib
+import gc
+import importlib
 import signal
 import socket
 import threading
@@ -36,6 +38,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:  # noqa: ARG002
         """Run the web node."""
         _prepare_database()
+        importlib.import_module("mlops.asgi")
+        gc.collect()
+        gc.freeze()  # what was imported stays: collections need not look at it again
         with _listening(host, port) as listener:
             server = _Server(
                 uvicorn.Config(

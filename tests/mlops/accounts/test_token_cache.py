@@ -1,5 +1,6 @@
 """Callers from memory, as the scoring lane asks for them."""
 
+import asyncio
 import time
 
 import jwt
@@ -24,6 +25,7 @@ caller_of = async_to_sync(token_cache.caller_of)
 def later(monkeypatch: pytest.MonkeyPatch) -> None:
     """From here on everything in memory counts as older than its second."""
     monkeypatch.setattr(token_cache, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(token_cache, "AGEING_SECONDS", 0.0)
 
 
 def test_the_caller_has_id_name_and_role(admin: User, alice: User) -> None:
@@ -144,3 +146,22 @@ def test_memory_is_bounded(alice: User, monkeypatch: pytest.MonkeyPatch) -> None
     for _ in range(4):
         caller_of(tokens.issue(alice).access_token)
     assert len(token_cache._entries) == 2
+
+
+def test_a_token_that_ages_serves_on_and_is_looked_up_meanwhile(
+    bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = tokens.issue(bob).access_token
+    caller_of(token)
+    User.objects.filter(pk=bob.pk).update(is_active=False)
+    monkeypatch.setattr(token_cache, "FRESH_SECONDS", 1000.0)
+    monkeypatch.setattr(token_cache, "AGEING_SECONDS", 0.0)
+
+    async def main() -> None:
+        assert (await token_cache.caller_of(token)).username == "bob"
+        async with asyncio.timeout(60):
+            while (await token_cache.caller_of(token)) is not None:
+                await asyncio.sleep(0.01)
+
+    with pytest.raises(NotSignedIn):
+        async_to_sync(main)()
