@@ -18,11 +18,13 @@ from mlops.correlation import current_id, new_id
 from mlops.errors import NotFound
 from mlops.representation import NODE_ERRORS, error_responses
 from mlops.rest import CompactJSONRenderer
+from nodes.api.streaming import NoParser
 from nodes.compute_node import run_sync
+from nodes.runtime.formats.media import ARROW, CSV, JSON, MEDIA_TYPES
 from services import swagger
 from services.catalogue import published_version
 from services.models import Version
-from services.scoring import score
+from services.scoring import answer
 
 _TAGS = ["Consumption"]
 
@@ -43,6 +45,8 @@ class Result(serializers.Serializer[Any]):
 class Consume(APIView):
     """/api/{name}/{version}, from the sessions of browsers."""
 
+    parser_classes = (NoParser,)  # the node reads the body, which may be no JSON
+
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
         """The request with its body kept, which the node gets as it is.
 
@@ -54,21 +58,39 @@ class Consume(APIView):
     @extend_schema(
         operation_id="consumeWebService",
         tags=_TAGS,
-        request={"application/json": OpenApiTypes.OBJECT},
-        responses={200: Result, **error_responses(400, 404, 413, *NODE_ERRORS)},
+        request={
+            MEDIA_TYPES[JSON]: OpenApiTypes.OBJECT,
+            MEDIA_TYPES[CSV]: OpenApiTypes.STR,
+            MEDIA_TYPES[ARROW]: OpenApiTypes.BINARY,
+        },
+        responses={
+            (200, MEDIA_TYPES[JSON]): Result,
+            (200, MEDIA_TYPES[CSV]): OpenApiTypes.STR,
+            (200, MEDIA_TYPES[ARROW]): OpenApiTypes.BINARY,
+            **error_responses(400, 404, 406, 413, 415, 422, *NODE_ERRORS),
+        },
     )
     def post(self, request: Request, name: str, version: str) -> HttpResponse:
-        """Run the version on a JSON object with one member for each declared input."""
-        answer = run_sync(
-            score(
+        """Run the version on a JSON object with one member for each declared input.
+
+        A version with one data frame as input takes it as CSV or Arrow as well; one with a data
+        frame as its only output also answers so, to who accepts it.
+        """
+        formats = {"content-type": request.content_type or ""}
+        wants_page = request.accepted_renderer.format == "api"
+        if not wants_page:
+            formats["accept"] = request.headers.get("Accept", "")
+        answered = run_sync(
+            answer(
                 published_version(name, version),
                 request.body,
                 correlation_id=current_id() or new_id(),
+                formats={key: value for key, value in formats.items() if value},
             )
         )
-        if request.accepted_renderer.format == "api":
-            return Response(json.loads(answer))
-        return HttpResponse(answer, content_type="application/json")
+        if wants_page:
+            return Response(json.loads(answered.body))
+        return HttpResponse(answered.body, content_type=answered.content_type.decode())
 
 
 class SwaggerDocument(APIView):

@@ -6,7 +6,7 @@ The statuses of errors are all that an operation can answer: those that such cli
 503 everywhere: where one is asked too, and else without the database.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tests.contract.notation import Nullable, Type
@@ -33,6 +33,7 @@ class Operation:
     success: int = 200
     answer: Type = None  # None: whatever comes is no part of the contract
     answers: str = JSON  # media type
+    also_answers: Sequence[str] = ()  # beyond the contract, to who asks for it
     request: Type = None
     takes: str = JSON
     query: Mapping[str, str] = field(default_factory=dict)
@@ -287,7 +288,8 @@ CONSUMPTION = [
         READER,
         request={"*": "any"},
         answer=RESULT,
-        errors=errors(400, 404, 413, 500, 503, 504),
+        also_answers=["text/csv", "application/vnd.apache.arrow.stream"],
+        errors=errors(400, 404, 406, 413, 415, 422, 500, 503, 504),
     ),
     Operation(
         "POST",

@@ -27,6 +27,7 @@ _TAKEN_FOR_JSON = {
     "text/plain",
     "application/octet-stream",
     "application/x-www-form-urlencoded",
+    "multipart/form-data",
 }
 _LIKE_JSON = {"text/json", "application/*", "*/*", "*"}
 _UTF8 = {"utf-8", "utf8", "us-ascii"}

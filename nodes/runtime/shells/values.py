@@ -60,7 +60,7 @@ def _data_frame(columns: dict[str, Any]) -> pd.DataFrame:
     if any(isinstance(column, np.ndarray) for column in columns.values()):  # no JSON
         return pd.DataFrame(
             {
-                name: column.copy() if isinstance(column, np.ndarray) else _column(column)
+                name: column if isinstance(column, np.ndarray) else _column(column)
                 for name, column in columns.items()
             }
         )

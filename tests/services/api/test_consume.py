@@ -108,6 +108,19 @@ def test_the_content_type_of_a_session_does_not_matter(
     assert body_of(response, 200, OPERATION)["outputParameters"] == {"answer": 2}
 
 
+def test_a_browser_session_may_send_and_get_csv(
+    alice: User, declared_node: RunningNode, browser: Client
+) -> None:
+    table = [Parameter("table", "data.frame")]
+    create_version(alice, code="pass", inputs=table, outputs=table)
+    csv = {"Accept": "text/csv"}
+    response = send(browser, b"a\n1\n", content_type="text/csv", headers=csv)
+    assert response.status_code == 200, response.content
+    assert response.content == b"a\n1\n"
+    assert response["Content-Type"] == "text/csv; charset=utf-8"
+    error_of(send(browser, b"<a/>", content_type="application/xml"), 415, OPERATION)
+
+
 def test_a_browser_session_without_its_csrf_token_is_403(version: None, browser: Client) -> None:
     response = browser.post(PATH, {"x": 1}, content_type="application/json")
     assert "CSRF" in error_of(response, 403, OPERATION)["message"]

@@ -18,12 +18,15 @@ from nodes.runtime.inputs import InputError
         (["TRUE", "NA"], [True, None]),
         (["a", "", "NA", "1"], ["a", None, None, "1"]),
         (["1_000"], ["1_000"]),
-        (["123456789012345678901"], [123456789012345678901]),
+        (["123456789012345678901"], [1.2345678901234568e20]),
+        (["1,2", "3"], ["1,2", "3"]),
+        (["null", "1"], ["null", "1"]),
+        ([".5", "+1"], [0.5, 1.0]),
         (["Inf", "-Inf"], [float("inf"), float("-inf")]),
     ],
 )
 def test_a_column_has_the_type_of_all_its_fields(fields: list[str], found: list[Any]) -> None:
-    text = "first,x\n" + "".join(f"0,{field}\n" for field in fields)
+    text = "first,x\n" + "".join(f'0,"{field}"\n' for field in fields)
     column = csv_text.read(text.encode())["x"]
     assert (column if isinstance(column, list) else column.tolist()) == found
 
