@@ -171,9 +171,7 @@ class Scorer:
         if header.get("kind") == "invalid":
             raise InvalidInput(str(header["message"]), fields=str(header.get("field") or ""))
         success, error_message = bool(header["success"]), str(header["errorMessage"])
-        if success and (
-            request[0].get("answer", JSON) != JSON or request[0]["op"] == "score_as_columns"
-        ):
+        if success and request[0].get("answer", JSON) != JSON:
             return data, not header.get("retire")
         if not success:
             _log_failure(correlation_id, bundle, error_message)
@@ -214,8 +212,10 @@ class Scorer:
         data, is_mixed = await self._translators.for_r(
             body, formats.request, bundle.manifest.inputs
         )
-        operation = "score" if formats.answer == JSON else "score_as_columns"
-        return {"op": operation, **({"mixed": True} if is_mixed else {})}, data
+        request: dict[str, Any] = {"op": "score"}
+        if formats.answer != JSON:
+            request = {"op": "score_as_columns", "answer": formats.answer}
+        return {**request, **({"mixed": True} if is_mixed else {})}, data
 
     def _failed_load(self, bundle_id: str) -> bytes | None:
         # A version that cannot be loaded uses up a shell per attempt. Under a flood of calls a

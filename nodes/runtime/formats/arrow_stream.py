@@ -22,7 +22,6 @@ _CONTINUES = b"\xff\xff\xff\xff"
 _SCHEMA, _DICTIONARY, _BATCH = 1, 2, 3
 _VERSION_5 = 4
 _ALIGNMENT = 8
-_NONE = type(None)
 
 
 @dataclass(slots=True)

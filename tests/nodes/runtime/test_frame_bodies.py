@@ -1,8 +1,12 @@
 """Data frames as CSV and Arrow, in calls of all runtimes on a compute node."""
 
+import contextlib
 import json
+import os
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,7 +15,7 @@ import pytest
 
 from tests.nodes.runtime.formats.arrow_streams import arrow_of, cells_of, types_of
 from tests.nodes.runtime.realtime.models import DOUBLE, FLOAT, INT64, STRING, echoing
-from tests.nodes.runtime.running import Published, RunningNode, running_node
+from tests.nodes.runtime.running import Published, RunningNode, processes_below, running_node
 
 CSV, ARROW = "text/csv", "application/vnd.apache.arrow.stream"
 FRAME_IN, FRAME_OUT = [("table", "data.frame")], [("answer", "data.frame")]
@@ -212,3 +216,13 @@ def test_others_are_answered_while_large_bodies_are_read(
             (column,) = future.result().json()["outputParameters"][output].values()
         assert column == large["x"]
         assert n_answered > 0
+
+
+def test_processes_that_read_bodies_are_replaced_when_they_have_died(node: RunningNode) -> None:
+    model = node.publish_model(echoing(x=DOUBLE))
+    for _ in range(2):
+        assert post(model, b"x\n1\n", CSV, CSV).text == "x_out\n1.0\n"
+        for pid in processes_below(node.work_root):
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{pid}/comm").read_text() == "python-shell\n":
+                    os.kill(pid, signal.SIGKILL)
