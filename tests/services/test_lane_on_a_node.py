@@ -104,7 +104,7 @@ def test_a_frame_comes_and_goes_as_csv(alice: User, caller: Caller) -> None:
     assert response.status_code == 422
     assert list(response.json()) == ERROR_KEYS
     assert "oops" in response.json()["message"]
-    response = caller.post_as("/api/churn/v1", b"<x/>", **{"content-type": "application/xml"})
+    response = caller.post_as("/api/churn/v1", b"y\n1\n", **{"content-type": "text/csv;charset=x"})
     assert (response.status_code, response.json()["exceptionType"]) == (415, "UnsupportedFormat")
 
 

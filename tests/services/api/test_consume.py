@@ -118,7 +118,7 @@ def test_a_browser_session_may_send_and_get_csv(
     assert response.status_code == 200, response.content
     assert response.content == b"a\n1\n"
     assert response["Content-Type"] == "text/csv; charset=utf-8"
-    error_of(send(browser, b"<a/>", content_type="application/xml"), 415, OPERATION)
+    error_of(send(browser, b"a\n1\n", content_type="text/csv;charset=x"), 415, OPERATION)
 
 
 def test_a_browser_session_without_its_csrf_token_is_403(version: None, browser: Client) -> None:
