@@ -20,7 +20,7 @@ from . import results
 from .bundles import Bundle
 from .channel import Frame
 from .config import NodeConfig
-from .errors import Busy, LoadFailed, NodeError, ShellDied, ShellUnreached
+from .errors import Busy, ShellDied, ShellUnreached
 from .lending import Lender
 from .patience import Patience
 from .r_merged import MergedForR
@@ -168,7 +168,7 @@ class Merger:
         """Waits for a shell and has it run what is in line by then."""
         try:
             shell = await line.pool.acquire(line.bundle.id, is_patient=True)
-        except (NodeError, LoadFailed) as refusal:
+        except Exception as refusal:  # noqa: BLE001 - it is raised in the callers
             line.is_served = False
             while line.calls:
                 _fail(line.calls.popleft(), refusal)
@@ -230,6 +230,9 @@ class Merger:
         except ShellDied as death:
             logger.warning("Merged calls of bundle %s: %s", line.bundle.id, death)
             line.pool.figures.merging.unmerged[failure] += len(calls)
+        except Exception:  # whom it concerns is told when it runs alone
+            logger.exception("Merged calls of bundle %s failed", line.bundle.id)
+            line.pool.figures.merging.unmerged["error"] += len(calls)
         finally:
             if reusable:
                 line.pool.release(shell)

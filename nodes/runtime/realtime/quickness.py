@@ -43,13 +43,12 @@ _VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
 
 def is_quick(model: "Model", path: Path) -> bool:
     """Whether a loaded model, from the file at `path`, is such a one; tries it out."""
+    with path.open("rb") as file:
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            view = memoryview(data)
-            is_bounded = operators_in(view) <= _BOUNDED
-            view.release()
+        is_bounded = operators_in(memoryview(data)) <= _BOUNDED
         return is_bounded and min(_rehearsed(model) for _ in range(_REHEARSALS)) <= _QUICK_SECONDS
-    except ModelFailed:
+    except (ModelFailed, ValueError, IndexError):  # fails on nothing, or is written otherwise
         return False
 
 

@@ -30,7 +30,7 @@ _PLAIN_DTYPES = (np.dtype(float), np.dtype(int), np.dtype(bool))
 
 
 class NotByRows(Exception):  # noqa: N818 - named for what happened
-    """What came out has not one row for each row that went in."""
+    """What came out has not one row for each row that went in, at the same place."""
 
 
 def encode_apart(values: dict[str, tuple[str, Any]], group: Group) -> list[bytes]:
@@ -65,6 +65,8 @@ def _apart(kind: str, value: Any, n_rows: Sequence[int]) -> list[Any]:
     """The piece of each call, of which `encode_outputs` makes what it would make of it alone."""
     if value is None:  # never assigned
         return [None] * len(n_rows)
+    if isinstance(value, pd.DataFrame | pd.Series):
+        _require_order(value.index)
     if kind == "data.frame" and isinstance(value, pd.DataFrame):
         _require_rows(value, n_rows)
         frame = columns(value)
@@ -87,6 +89,16 @@ def _apart(kind: str, value: Any, n_rows: Sequence[int]) -> list[Any]:
 
 def _require_rows(value: Any, n_rows: Sequence[int]) -> None:
     if len(value) != sum(n_rows):
+        raise NotByRows
+
+
+def _require_order(index: pd.Index) -> None:
+    """Rows that were sorted would go to other callers; the numbers they were given tell of it."""
+    if isinstance(index, pd.RangeIndex):
+        is_kept = index.start == 0 and index.step == 1
+    else:
+        is_kept = index.dtype.kind != "i" or bool((index == np.arange(len(index))).all())
+    if not is_kept:
         raise NotByRows
 
 

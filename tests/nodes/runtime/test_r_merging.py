@@ -113,6 +113,7 @@ def test_calls_of_different_types_do_not_run_as_one(shell: RShell, one: Any, oth
         ("v <- sum(x)", "rows"),
         ("v <- as.list(x)", "rows"),
         ("d <- x", "rows"),
+        ("d <- data.frame(x, y = x)[rev(seq_along(x)), ]", "rows"),
         ("stop('no')", "error"),
         ("v <- x; writeLines('x', 'made.txt')", "files"),
     ],

@@ -197,3 +197,26 @@ def test_what_has_not_a_row_for_each_is_not_taken_apart(value: Any) -> None:
     group = Group([0, 1], [], [1, 2])
     with pytest.raises(NotByRows):
         encode_apart({"y": ("vector", value)}, group)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        lambda frame: frame.sort_values("a"),
+        lambda frame: frame.iloc[::-1],
+        lambda frame: frame["a"].sort_values(),
+        lambda frame: frame.set_index("a"),
+    ],
+)
+def test_rows_in_another_order_are_not_taken_apart(order: Callable[[pd.DataFrame], Any]) -> None:
+    value = order(pd.DataFrame({"a": [3, 1, 2], "b": [0.5, 1.5, 2.5]}))
+    group = Group([0, 1], [], [1, 2])
+    with pytest.raises(NotByRows):
+        encode_apart({"y": ("data.frame", value)}, group)
+
+
+def test_rows_that_are_numbered_as_they_were_are_taken_apart() -> None:
+    frame = pd.DataFrame({"a": [3, 1, 2]}, index=[0, 1, 2])
+    group = Group([0, 1], [], [1, 2])
+    pieces = encode_apart({"y": ("data.frame", frame)}, group)
+    assert [json.loads(piece) for piece in pieces] == [{"y": {"a": [3]}}, {"y": {"a": [1, 2]}}]

@@ -68,6 +68,9 @@ json_matrix_by_rows <- function(x, rows) {
 
 json_frame_by_rows <- function(x, rows) {
   require_rows(is.data.frame(x) && nrow(x) == sum(rows) && length(x) > 0L)
+  # Rows that were sorted would go to other callers; the numbers they were given tell of it.
+  numbers <- attr(x, "row.names")
+  require_rows(!is.integer(numbers) || identical(numbers, seq_len(nrow(x))))
   columns <- lapply(frame_columns(x), function(column) {
     require_rows(is.null(dim(column)) && has_cells(column))
     json_arrays(json_cells(column), rows)

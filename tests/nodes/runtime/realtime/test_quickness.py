@@ -83,6 +83,15 @@ def test_a_model_that_takes_long_is_not_quick(
     assert not is_quick(Model(path), path)
 
 
+def test_a_model_written_in_an_unknown_way_is_not_quick(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quickness, "_QUICK_SECONDS", 60)
+    path = tmp_path / "model.onnx"
+    path.write_bytes(adding() + b"\xa3\x1f\xa4\x1f")  # a group, which protobuf has given up
+    assert not is_quick(Model(path), path)
+
+
 async def _with_busy_thread(place: Place) -> tuple[RealtimeScorer, "asyncio.Task[bytes]"]:
     scorer = place.scorer()
     holding = asyncio.create_task(scorer.score(place.bundle("holder", endless()), body(1)))
