@@ -5,11 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from . import metrics, pool_api, session_api
-from .answers import (
-    bounded_body,
-    json_answer,
-    route,
-)
+from .answers import bounded_body, json_answer, route
 from .authorization import METRICS_PATH
 from .exposition import CONTENT_TYPE
 from .node import ComputeNode

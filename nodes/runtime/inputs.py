@@ -10,10 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any
 
-try:
-    import orjson
-except ImportError:  # the interpreter of shells need not have it
-    orjson = None  # type: ignore[assignment]
+from .fast_json import orjson
 
 _BOM = b"\xef\xbb\xbf"
 _NUMBERS = {int, float}

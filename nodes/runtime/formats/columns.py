@@ -22,12 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from ..fast_json import orjson
 from ..pieces import Pieces, sliced
-
-try:
-    import orjson
-except ImportError:  # the interpreter of shells need not have it
-    orjson = None  # type: ignore[assignment]
 
 Array = np.ndarray[Any, Any]
 Column = Array | list[Any]
@@ -140,7 +136,8 @@ def _column(kind: str, pieces: list[memoryview]) -> Column:
 
 
 def _with_none(values: Array, missing: Array) -> list[Any]:
-    return [None if gone else value for value, gone in zip(values.tolist(), missing.tolist())]  # noqa: B905
+    pairs = zip(values.tolist(), missing.tolist(), strict=True)
+    return [None if gone else value for value, gone in pairs]
 
 
 def _dumps(cells: list[Any]) -> bytes:

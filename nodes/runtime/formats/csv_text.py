@@ -16,11 +16,7 @@ from typing import Any
 
 import numpy as np
 
-try:
-    import orjson
-except ImportError:  # the interpreter of shells need not have it
-    orjson = None  # type: ignore[assignment]
-
+from ..fast_json import orjson
 from ..inputs import InputError
 from .columns import Column, Columns, compact
 

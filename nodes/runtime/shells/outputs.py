@@ -15,10 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-try:
-    import orjson
-except ImportError:  # the interpreter of shells need not have it
-    orjson = None  # type: ignore[assignment]
+from ..fast_json import orjson
 
 _SEQUENCES = (list, tuple, Set, deque, range, ValuesView, np.ndarray, pd.Series, pd.Index)
 _INT64 = range(-(2**63), 2**63)
