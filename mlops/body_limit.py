@@ -36,8 +36,11 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = _Body(scope, receive)
         n_announced = _announced(scope)
+        if n_announced is not None and n_announced <= _small_bytes():
+            await self._app(scope, receive, send)
+            return
+        body = _Body(scope, receive)
         try:
             await body.admit(n_announced or 0)
         except MlopsError as error:
@@ -94,6 +97,11 @@ class _Body:
                 self.refusal = error
                 return {"type": "http.disconnect"}
         return message
+
+
+def _small_bytes() -> int:
+    """Bodies up to this size are taken at every address and from everybody."""
+    return min(ANONYMOUS_BYTES, settings.MAX_JSON_BYTES, settings.MAX_UPLOAD_BYTES)
 
 
 def _announced(scope: "Scope") -> int | None:

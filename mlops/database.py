@@ -77,6 +77,7 @@ def _postgresql(url: str, max_connections: int) -> dict[str, Any]:
         # Requests run in threads that end with them, so that a connection could not be used again;
         # a new one for each is also what makes a restart of the server harmless.
         "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,  # of the few that are used again
         "MAX_CONNECTIONS": max_connections,
         "OPTIONS": options,
     }
@@ -102,6 +103,20 @@ def release_connection() -> None:
     """
     if connection.vendor == "postgresql" and not connection.in_atomic_block:
         connection.close()
+
+
+@contextmanager
+def kept_connection() -> Iterator[None]:
+    """For short queries that a thread makes again and again: all of them use one connection.
+
+    To open one costs several times what they do. One that was lost is replaced.
+    """
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
+    try:
+        yield
+    finally:
+        connection.close_at = None
 
 
 @contextmanager

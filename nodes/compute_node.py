@@ -29,13 +29,15 @@ from mlops.errors import (
     TooLarge,
     UnsupportedFormat,
 )
-from nodes import hop
+from nodes import hop, multiplex
 from nodes.background import run_sync
 from nodes.connection import Response
+from nodes.runtime.multiplex import CALL_BYTES, OFFER
 
 __all__ = ["PLAIN", "Answer", "BundleUnknown", "ComputeNode", "NodePool", "PoolMissing", "run_sync"]
 
 _REFUSAL_BYTES = 1024**2
+_JSON = b"application/json"
 _POOL_SECONDS = 60  # to take a definition, not to build what it says
 
 
@@ -143,13 +145,29 @@ class ComputeNode:
         Raises BundleUnknown, PoolMissing, InvalidRequest (its `fields` name the input) or TooLarge;
         where formats are given also UnsupportedFormat, NotAcceptable and RunFailed.
         """
+        if not formats and len(body) <= CALL_BYTES:
+            connection = multiplex.connection_to(self.address)
+            if connection is not None:
+                reply = await connection.score(
+                    bundle_id,
+                    body,
+                    correlation_id=correlation_id,
+                    seconds=settings.NODE_REQUEST_SECONDS,
+                )
+                if reply.status >= 300:
+                    raise self._refusal(reply.status, reply.body)
+                return Answer(reply.body, _JSON)
         headers = {"X-Correlation-Id": correlation_id} if correlation_id else {}
         if formats:
             headers |= formats
         response = await self._call(
             "POST", f"/bundles/{bundle_id}/score", body=body, headers=headers
         )
-        return Answer(response.body, response.headers.get(b"content-type", b"application/json"))
+        if OFFER in response.headers:
+            multiplex.open_soon(
+                self.address, key=settings.CLUSTER_KEY, seconds=settings.NODE_CONNECT_SECONDS
+            )
+        return Answer(response.body, response.headers.get(b"content-type", _JSON))
 
     # Dedicated pools.
 
@@ -298,28 +316,34 @@ class ComputeNode:
             stream=stream,
         )
         if response.status >= 300:
-            raise await self._refusal(response, stream=stream)
+            raw = await _read_some(response) if stream else response.body
+            raise self._refusal(response.status, raw)
         return response
 
-    async def _refusal(self, response: Response, *, stream: bool) -> MlopsError:
+    def _refusal(self, status: int, raw: bytes) -> MlopsError:
         """The error that an answer other than 2xx stands for."""
-        raw = await _read_some(response) if stream else response.body
         try:
             answer = json.loads(raw)
             code, message = str(answer["code"]), str(answer["message"])
         except (ValueError, TypeError, KeyError):
-            return NodeFailure(f"{self.address} answered {response.status} without saying why.")
-        if response.status == 401:
+            return NodeFailure(f"{self.address} answered {status} without saying why.")
+        if status == 401:
             return NodeFailure(
                 f"{self.address} does not accept this web node's cluster key;"
                 " MLOPS_CLUSTER_KEY must be the same on all nodes."
             )
-        kind = _BY_CODE.get(code) or _BY_STATUS.get(response.status)
+        kind = _BY_CODE.get(code) or _BY_STATUS.get(status)
         if kind is None:
             return NodeError(f"{self.address} failed: {message}")
         if kind is InvalidRequest:
             return InvalidRequest(message, fields=str(answer.get("fields", "")))
         return kind(message)
+
+
+async def close_connections() -> None:
+    """Close the running event loop's connections that are not in use, so that it can be closed."""
+    await multiplex.close_all()
+    await hop.close_idle()
 
 
 async def _read_some(response: Response) -> bytes:

@@ -16,9 +16,9 @@ import errno
 import re
 import ssl
 from collections import deque
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
 from functools import cache, lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -40,7 +40,8 @@ class _Target(NamedTuple):
     host_header: str
 
 
-_Origin = tuple[str, int, ssl.SSLContext | None]
+Origin = tuple[str, int, ssl.SSLContext | None]
+_Protocol = TypeVar("_Protocol", bound=asyncio.Protocol)
 
 
 async def request(
@@ -65,7 +66,7 @@ async def request(
     target = _target(url, ssl_context)
     head = _head(method, target, headers or {}, body, content_length)
     pool = _pool_of(asyncio.get_running_loop())
-    origin = (target.host, target.port, target.ssl_context)
+    origin = target.host, target.port, target.ssl_context
     connection = pool.take(origin)
     if connection is None:
         connection = await pool.connect(origin, min(connect_seconds, deadline_seconds))
@@ -144,16 +145,45 @@ def _head(
 # Connections.
 
 
+async def connect(origin: Origin, create: Callable[[], _Protocol], seconds: float) -> _Protocol:
+    """A protocol made by `create`, connected; NodeUnreachable when it is not within `seconds`."""
+    host, port, ssl_context = origin
+    node = name_of(origin)
+    try:
+        async with asyncio.timeout(seconds):
+            _, protocol = await asyncio.get_running_loop().create_connection(
+                create, host, port, ssl=ssl_context
+            )
+    except TimeoutError:
+        message = f"Compute node {node} did not accept a connection in {seconds:g} seconds."
+        raise NodeUnreachable(message) from None
+    except (OSError, UnicodeError) as error:
+        message = f"Compute node {node} cannot be reached: {error}"
+        raise NodeUnreachable(message, is_refused=_is_refused(error)) from None
+    return protocol
+
+
+def name_of(origin: Origin) -> str:
+    """The node as messages name it."""
+    return f"{origin[0]}:{origin[1]}"
+
+
+def origin_of(url: str) -> Origin:
+    """Where the node of this address listens; ValueError when it is none."""
+    target = _target(url, None)
+    return target.host, target.port, target.ssl_context
+
+
 class _Pool:
     """The idle connections of one event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._time = loop.time
         self._call_later = loop.call_later
-        self._idle: dict[_Origin, deque[Connection]] = {}
+        self._idle: dict[Origin, deque[Connection]] = {}
         self._sweep_timer: asyncio.TimerHandle | None = None
 
-    def take(self, origin: _Origin) -> Connection | None:
+    def take(self, origin: Origin) -> Connection | None:
         """The connection used last, so that surplus ones grow old; None when there is none."""
         idle = self._idle.get(origin)
         while idle:
@@ -162,28 +192,15 @@ class _Pool:
                 return connection
         return None
 
-    async def connect(self, origin: _Origin, seconds: float) -> Connection:
+    async def connect(self, origin: Origin, seconds: float) -> Connection:
         """A new connection; NodeUnreachable when there is none within `seconds`."""
-        host, port, ssl_context = origin
-        node = f"{host}:{port}"
 
         def create() -> Connection:
-            return Connection(node, lambda connection: self._put(origin, connection))
+            return Connection(name_of(origin), lambda connection: self._put(origin, connection))
 
-        try:
-            async with asyncio.timeout(seconds):
-                _, connection = await asyncio.get_running_loop().create_connection(
-                    create, host, port, ssl=ssl_context
-                )
-        except TimeoutError:
-            message = f"Compute node {node} did not accept a connection in {seconds:g} seconds."
-            raise NodeUnreachable(message) from None
-        except (OSError, UnicodeError) as error:
-            message = f"Compute node {node} cannot be reached: {error}"
-            raise NodeUnreachable(message, is_refused=_is_refused(error)) from None
-        return connection
+        return await connect(origin, create, seconds)
 
-    def _put(self, origin: _Origin, connection: Connection) -> None:
+    def _put(self, origin: Origin, connection: Connection) -> None:
         idle = self._idle.setdefault(origin, deque())
         connection.idle_since = self._time()
         idle.append(connection)

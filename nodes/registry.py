@@ -14,9 +14,10 @@ from types import TracebackType
 from typing import TypeVar
 
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError
 
 from mlops.ahead import Ahead
+from mlops.database import kept_connection
 from mlops.errors import (
     BundleUnknown,
     Busy,
@@ -131,9 +132,9 @@ class Registry:
     async def picture_async(self) -> Picture:
         """The same, without blocking the event loop."""
         if self._is_overtaken() or (self._is_stale() and not self._refreshing.locked()):
-            await sync_to_async(self._refresh_and_disconnect)()
+            await sync_to_async(self._refresh_by_itself)()
         elif self._is_older(_AGEING_SECONDS):
-            self._ahead.begin(sync_to_async(self._refresh_and_disconnect))
+            self._ahead.begin(sync_to_async(self._refresh_by_itself))
         assert self._picture is not None  # noqa: S101 - `_refresh` raised otherwise
         return self._picture
 
@@ -170,10 +171,9 @@ class Registry:
         finally:
             self._refreshing.release()
 
-    def _refresh_and_disconnect(self) -> None:
-        close_old_connections()
-        self._refresh()
-        close_old_connections()
+    def _refresh_by_itself(self) -> None:
+        with kept_connection():
+            self._refresh()
 
     def _show(self, picture: Picture) -> None:
         if picture == self._picture:

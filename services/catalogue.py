@@ -13,9 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError, close_old_connections, transaction
+from django.db import DatabaseError, transaction
 
 from mlops.ahead import Ahead
+from mlops.database import kept_connection
 from mlops.errors import Busy, NotFound
 from services.models import CatalogueStamp, Version, VersionQuerySet
 from services.schema import is_name
@@ -152,15 +153,12 @@ def _read_if_changed(
     stamp: uuid.UUID | None, is_filled: bool
 ) -> tuple[uuid.UUID | None, dict[tuple[str, str], PublishedVersion]] | None:
     """The stamp and all versions; None when the stamp is still the one given."""
-    close_old_connections()
-    try:
+    with kept_connection():
         # The stamp first: a change in between is then seen again by the next reading.
         current = CatalogueStamp.objects.values_list("value", flat=True).first()
         if is_filled and current == stamp:
             return None
         return current, {(each.name, each.version): each for each in all_versions()}
-    finally:
-        close_old_connections()
 
 
 def _note_local_change() -> None:

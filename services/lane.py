@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from mlops.accounts import token_cache
 from mlops.accounts.roles import Role
+from mlops.coarse_timer import coarse_timer
 from mlops.correlation import current_id, new_id
 from mlops.errors import MlopsError, NotFound
 from mlops.last_resort import error_of, internal_error
@@ -127,13 +128,13 @@ class _ClientWatch:
 
     def __init__(self, receive: "Receive") -> None:
         self._receive = receive
+        self._timer = coarse_timer(WATCH_AFTER_SECONDS)
         self._is_gone = False
         self._watcher: asyncio.Task[None] | None = None
 
     def __enter__(self) -> None:
-        loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
-        self._timer = loop.call_later(WATCH_AFTER_SECONDS, self._start)
+        self._set = self._timer.start(self._start)
 
     def _start(self) -> None:
         self._watcher = asyncio.create_task(self._watch())
@@ -151,7 +152,7 @@ class _ClientWatch:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._timer.cancel()
+        self._timer.cancel(self._set)
         if self._watcher is not None:
             self._watcher.cancel()
         # Cancelled by somebody else as well, the task must end as cancelled.

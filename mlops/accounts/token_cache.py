@@ -11,13 +11,13 @@ from functools import partial
 from itertools import islice
 
 from asgiref.sync import sync_to_async
-from django.db import close_old_connections, connection
 
 from mlops.accounts import access_token
 from mlops.accounts.access_token import LEEWAY_SECONDS, Claims
 from mlops.accounts.models import TokenFamily
 from mlops.accounts.roles import Role, role_of
 from mlops.ahead import Ahead
+from mlops.database import kept_connection
 
 FRESH_SECONDS = 1.0
 AGEING_SECONDS = 0.5  # from then on it is read again, in the background
@@ -111,15 +111,14 @@ def _look_again(entry: _Entry) -> None:
         and not other.is_younger(AGEING_SECONDS)
     )
     due = [entry, *islice(others, _MAX_BATCH - 1)]
-    if not connection.in_atomic_block:  # no request cycle drops broken connections here
-        close_old_connections()
     families = (
         TokenFamily.objects.alive()
         .filter(access_id__in=[one.claims.access_id for one in due])
         .select_related("user")
         .prefetch_related("user__groups")
     )
-    living = {(family.access_id, family.login_session_id): family.user for family in families}
+    with kept_connection():
+        living = {(family.access_id, family.login_session_id): family.user for family in families}
     for one in due:
         user = living.get((one.claims.access_id, one.claims.login_session_id))
         caller = (

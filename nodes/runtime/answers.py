@@ -113,9 +113,12 @@ async def answer_internal_error(request: Request, error: Exception) -> Response:
 
 def internal_error() -> Response:
     """What a call is answered that met a fault of this node."""
-    return json_answer(
-        {"code": "internal-error", "message": "The compute node failed."}, status=500
-    )
+    return json_answer(internal_error_body(), status=500)
+
+
+def internal_error_body() -> dict[str, Any]:
+    """The same without HTTP."""
+    return {"code": "internal-error", "message": "The compute node failed."}
 
 
 def too_large(max_bytes: int) -> TooLarge:
@@ -165,11 +168,16 @@ def stream_answer(file: BinaryIO, size: int) -> Response:
 
 def refusal(error: NodeError, request: Request) -> Response:
     """The answer; what is not the caller's fault is logged under the id that the caller has."""
-    if error.status >= 500:
-        call = correlation_id(request) or "without an id"
-        route = f"{request.method} {request.scope.get('raw_path', b'').decode('latin-1')}"
-        logger.warning("Call %s, %s: %s", call, route, error.message)
+    path = request.scope.get("raw_path", b"").decode("latin-1")
+    note_refusal(error, correlation_id(request), f"{request.method} {path}")
     response = json_answer(error.body(), status=error.status)
     if error.retry_after_seconds is not None:
         response.headers["retry-after"] = str(error.retry_after_seconds)
     return response
+
+
+def note_refusal(error: NodeError, correlation_id: str, route: str) -> None:
+    """Log what is not the caller's fault."""
+    if error.status >= 500:
+        call = correlation_id or "without an id"
+        logger.warning("Call %s, %s: %s", call, route, error.message)

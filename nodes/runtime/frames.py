@@ -1,16 +1,29 @@
 """Frames between a node and its shells: u32 header length, u64 body length, JSON header, body.
 
-Lengths are big-endian. Used on both sides, so standard library only.
+Lengths are big-endian. Used on both sides.
 """
 
 import json
 import struct
 from typing import Any
 
+from .fast_json import orjson
 from .pieces import Pieces
 
 PREFIX = struct.Struct(">IQ")
 HEADER_MAX_BYTES = 4 * 1024**2
+
+
+_loads = json.loads if orjson is None else orjson.loads
+
+
+def _dumps(header: dict[str, Any]) -> bytes:
+    if orjson is not None:
+        try:
+            return orjson.dumps(header)
+        except TypeError:  # half a surrogate pair in a message of user code
+            pass
+    return json.dumps(header, separators=(",", ":")).encode()
 
 
 class FrameError(Exception):
@@ -19,7 +32,7 @@ class FrameError(Exception):
 
 def encode_head(header: dict[str, Any], body_length: int) -> bytes:
     """The bytes before the body."""
-    text = json.dumps(header, separators=(",", ":")).encode()
+    text = _dumps(header)
     return PREFIX.pack(len(text), body_length) + text
 
 
@@ -64,7 +77,7 @@ class FrameDecoder:
         if len(self._buffer) < end:
             return False
         try:
-            header = json.loads(self._buffer[PREFIX.size : end])
+            header = _loads(self._buffer[PREFIX.size : end])
         except ValueError:
             raise FrameError("the header is not JSON") from None
         if not isinstance(header, dict):

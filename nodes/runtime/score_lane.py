@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .answers import StoppedByDisconnect, internal_error, refusal, stopping, too_large
 from .errors import NodeError
 from .formats.media import CONTENT_TYPES, PLAIN, formats_of
+from .multiplex import OFFER
 from .node import ComputeNode
 from .pieces import Pieces
 from .sending import send_body
@@ -49,6 +50,7 @@ class ScoreLane:
             headers = [
                 (b"content-type", content_type),
                 (b"content-length", b"%d" % len(result)),
+                (OFFER, b"1"),
             ]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send_body(send, result)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Iterator
@@ -15,6 +14,8 @@ from .answers import answer_internal_error, answer_unknown_route
 from .api import routes
 from .authorization import ClusterKeyRequired
 from .config import NodeConfig
+from .garbage import collect_seldom
+from .multiplex_server import http_protocol
 from .node import ComputeNode
 from .score_lane import ScoreLane
 
@@ -64,7 +65,7 @@ async def _serve(config: NodeConfig) -> None:
             application(node),
             host=config.host,
             port=config.port,
-            http="httptools",
+            http=http_protocol(node),
             ws="none",
             lifespan="on",
             log_config=None,
@@ -88,8 +89,7 @@ def serve(config: NodeConfig) -> None:
     `RuntimeUnavailable` when another node has the data directory; the process ends with the
     reason in the log when the port is taken.
     """
-    gc.collect()
-    gc.freeze()  # what was imported stays: collections need not look at it again
+    collect_seldom()
     with asyncio.Runner(loop_factory=_new_loop) as runner:
         runner.run(_serve(config))
 

@@ -22,8 +22,7 @@ from mlops.errors import (
     PoolMissing,
     TooLarge,
 )
-from nodes import hop
-from nodes.compute_node import Answer, ComputeNode
+from nodes.compute_node import Answer, ComputeNode, close_connections
 from tests.nodes.loopback import Peer, serving
 
 SESSION = UUID("6f1a3c80-0000-4000-8000-000000000001")
@@ -49,7 +48,7 @@ def ask(call: Call, answer: bytes = b"{}", status: str = "200 OK") -> tuple[Any,
             try:
                 return await call(ComputeNode(f"{server.url}/"))
             finally:
-                await hop.close_idle()
+                await close_connections()
 
     result = asyncio.run(main())
     return result, *seen[0]

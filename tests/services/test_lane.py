@@ -12,7 +12,7 @@ from pytest_django import Settings
 from mlops.accounts import tokens
 from mlops.accounts.models import User
 from mlops.asgi import application
-from nodes import hop
+from nodes.compute_node import close_connections
 from services.lane import ScoringLane
 from services.models import Version
 from tests.conftest import create_user
@@ -38,7 +38,7 @@ def run(main: Coroutine[Any, Any, Any]) -> Any:
         try:
             return await main
         finally:
-            await hop.close_idle()
+            await close_connections()
 
     return async_to_sync(wait)()
 

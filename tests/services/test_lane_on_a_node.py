@@ -12,7 +12,7 @@ from asgiref.sync import async_to_sync
 from mlops.accounts import tokens
 from mlops.accounts.models import User
 from mlops.asgi import application
-from nodes import hop
+from nodes.compute_node import close_connections
 from services.actions.patch import patch_version
 from services.schema import Definition, Parameter
 from tests.nodes.runtime.running import RunningNode
@@ -48,7 +48,7 @@ class Caller:
                     ]
                     return await asyncio.gather(*calls)
                 finally:
-                    await hop.close_idle()
+                    await close_connections()
 
         return async_to_sync(main)()
 
@@ -62,7 +62,7 @@ class Caller:
                     bearer = {"authorization": f"Bearer {self._token}"}
                     return await client.post(path, content=body, headers={**bearer, **headers})
                 finally:
-                    await hop.close_idle()
+                    await close_connections()
 
         return async_to_sync(main)()
 

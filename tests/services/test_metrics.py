@@ -7,7 +7,7 @@ import pytest
 from asgiref.sync import async_to_sync
 
 from mlops.accounts.models import User
-from nodes import hop
+from nodes.compute_node import close_connections
 from nodes.models import NodeEntry
 from services import metrics
 from services.actions.delete import delete_version
@@ -114,7 +114,7 @@ def test_items_of_batches_count_as_such(version: Version, bob: User) -> None:
             async with asyncio.timeout(60), declared(ScriptedNode(score=succeed)):
                 await Driver().run()
         finally:
-            await hop.close_idle()
+            await close_connections()
 
     async_to_sync(main)()
     labels = {"name": NAME, "source": "batch", "status": "200"}

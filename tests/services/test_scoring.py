@@ -8,7 +8,7 @@ from asgiref.sync import async_to_sync, sync_to_async
 
 from mlops.accounts.models import User
 from mlops.errors import Busy, InvalidRequest, NodeFailure, NotFound, TooLarge
-from nodes import hop
+from nodes.compute_node import close_connections
 from nodes.models import NodeEntry
 from services import bundles
 from services.actions.configure_pool import configure_pool
@@ -31,7 +31,7 @@ def run(main: Coroutine[Any, Any, Any]) -> Any:
         try:
             return await main
         finally:
-            await hop.close_idle()
+            await close_connections()
 
     return async_to_sync(wait)()
 

@@ -1,7 +1,6 @@
 """`manage.py webnode`: serve the REST API and the console."""
 
 import contextlib
-import gc
 import importlib
 import signal
 import socket
@@ -18,6 +17,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from mlops.database import exclusive, explanation
 from nodes import background
+from nodes.runtime.garbage import collect_seldom
 
 _GRACE_SECONDS = 5  # for requests under way when the node is told to stop
 _KEEP_ALIVE_SECONDS = 75  # longer than load balancers keep theirs
@@ -39,8 +39,7 @@ class Command(BaseCommand):
         """Run the web node."""
         _prepare_database()
         importlib.import_module("mlops.asgi")
-        gc.collect()
-        gc.freeze()  # what was imported stays: collections need not look at it again
+        collect_seldom()
         with _listening(host, port) as listener:
             server = _Server(
                 uvicorn.Config(

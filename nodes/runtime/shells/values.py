@@ -1,5 +1,6 @@
 """Declared inputs as the objects that Python code works with (wire-api section 12)."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -69,8 +70,22 @@ def _data_frame(columns: dict[str, Any]) -> pd.DataFrame:
     if kinds and set.union(*kinds) in _FLOAT_KINDS and all(float in each for each in kinds):
         # One block of one type: several times cheaper than a column at a time.
         block = np.array(list(columns.values()), dtype=float).T
-        return pd.DataFrame(block, columns=list(columns), copy=False)
+        return pd.DataFrame(block, columns=_heading(tuple(columns)), copy=False)
     return pd.DataFrame({name: _column(values) for name, values in columns.items()})
+
+
+def _heading(names: tuple[str, ...]) -> "pd.Index[Any]":
+    """The names as the columns of a frame; most calls of a service have the same ones."""
+    index = _index(names)
+    if tuple(np.asarray(index)) != names:  # code that went about it could write into the old one
+        _index.cache_clear()
+        index = _index(names)
+    return index.view()  # its own `name` is the caller's
+
+
+@lru_cache(maxsize=8)
+def _index(names: tuple[str, ...]) -> "pd.Index[Any]":
+    return pd.Index(names)
 
 
 def _column(values: list[Any]) -> Any:

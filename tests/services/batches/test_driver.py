@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from mlops.accounts.models import User
-from nodes import hop
+from nodes.compute_node import close_connections
 from services.actions.cancel_batch import cancel_batch
 from services.actions.delete import delete_version
 from services.actions.patch import patch_version
@@ -37,7 +37,7 @@ def run(main: Coroutine[Any, Any, Any]) -> Any:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 return await main
         finally:
-            await hop.close_idle()
+            await close_connections()
 
     return async_to_sync(wait)()
 

@@ -13,8 +13,8 @@ from asgiref.sync import async_to_sync
 from mlops.accounts import tokens
 from mlops.accounts.models import User
 from mlops.asgi import application
-from nodes import hop
 from nodes.actions import declare_node
+from nodes.compute_node import close_connections
 from nodes.registry import registry
 from services.actions.configure_pool import configure_pool
 from services.actions.delete import delete_version
@@ -284,7 +284,7 @@ def test_it_grows_to_its_maximum_then_calls_wait_and_further_ones_are_503(
                 version.gate.touch()
                 return list(await asyncio.gather(*calls))
             finally:
-                await hop.close_idle()
+                await close_connections()
 
     answers = async_to_sync(main)()
     assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 503]

@@ -1,0 +1,152 @@
+"""The node's side of multiplexed scoring calls, on the same port as HTTP: see multiplex.py."""
+
+import asyncio
+import hmac
+import json
+import logging
+from typing import Any, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from .answers import internal_error_body, note_refusal, stopping
+from .errors import NodeError
+from .multiplex import CALL, CANCEL, PREFACE, FrameReader, NotAFrame, answer_frames, bye_frame
+from .node import ComputeNode
+
+logger = logging.getLogger(__name__)
+
+_PREFACE_BYTES = 4096
+_OPENING = PREFACE + b"\r\n"
+
+
+def http_protocol(node: ComputeNode) -> type[HttpToolsProtocol]:
+    """uvicorn's protocol, which leaves connections that begin with the preface to `Multiplexed`."""
+
+    class HttpOrMultiplexed(HttpToolsProtocol):
+        is_new = True
+
+        def data_received(self, data: bytes) -> None:
+            if self.is_new and data.startswith(PREFACE):
+                self.connections.discard(self)
+                protocol = Multiplexed(node, self.server_state)
+                self.transport.set_protocol(protocol)
+                protocol.connection_made(self.transport)
+                protocol.data_received(data)
+                return
+            self.is_new = False
+            super().data_received(data)
+
+    return HttpOrMultiplexed
+
+
+class Multiplexed(asyncio.Protocol):
+    """One connection of a web node. Calls run side by side; when it is lost all are cancelled."""
+
+    def __init__(self, node: ComputeNode, state: ServerState) -> None:
+        self._node = node
+        self._state = state  # by which uvicorn knows what is under way when it stops
+        self._transport: asyncio.Transport
+        self._opening: bytes | None = b""  # what has come of the preface; None once it was right
+        self._reader = FrameReader()
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._is_stopping = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Part of asyncio.Protocol."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._state.connections.add(cast(Any, self))
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """Part of asyncio.Protocol."""
+        self._state.connections.discard(cast(Any, self))
+        for call in list(self._tasks):
+            self._cancel(call)
+
+    def shutdown(self) -> None:
+        """Refuse further calls and have the web node close. For uvicorn."""
+        self._is_stopping = True
+        self._transport.write(bye_frame())
+
+    def pause_writing(self) -> None:
+        """The web node does not read its answers: take no further calls until it does."""
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Part of asyncio.Protocol."""
+        self._transport.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        """Part of asyncio.Protocol."""
+        if self._opening is not None:
+            data = self._open(data)
+        try:
+            for kind, call, first, second, payload in self._reader.feed(data):
+                if kind == CALL:
+                    self._begin(call, first, second, payload)
+                elif kind == CANCEL:
+                    self._cancel(call)
+        except (NotAFrame, UnicodeDecodeError):
+            logger.warning("A web node's connection is closed: it sent what makes no sense.")
+            self._transport.abort()
+
+    def _open(self, data: bytes) -> bytes:
+        """Check the preface once it is whole; what follows it."""
+        assert self._opening is not None  # noqa: S101
+        line, end, rest = (self._opening + data).partition(b"\r\n")
+        if not end and len(line) < _PREFACE_BYTES:
+            self._opening = line
+            return b""
+        expected = b"%b %b" % (PREFACE, self._node.config.cluster_key.encode())
+        if not hmac.compare_digest(line, expected):
+            logger.warning("A connection is refused: its cluster key is missing or wrong.")
+            self._transport.close()
+            return b""
+        self._opening = None
+        self._transport.write(_OPENING)
+        return rest
+
+    def _begin(self, call: int, n_bundle: int, n_correlation: int, payload: bytes) -> None:
+        ids = payload[: n_bundle + n_correlation].decode()
+        body = payload[n_bundle + n_correlation :]
+        task = asyncio.create_task(self._serve(call, ids[:n_bundle], ids[n_bundle:], body))
+        self._tasks[call] = task
+        self._state.tasks.add(task)
+
+    async def _serve(self, call: int, bundle_id: str, correlation_id: str, body: bytes) -> None:
+        try:
+            status, answer = await self._answer(call, bundle_id, correlation_id, body)
+        finally:
+            task = self._tasks.pop(call, None)
+            self._state.tasks.discard(cast(Any, asyncio.current_task()))
+        if task is None or self._transport.is_closing():
+            return
+        for frame in answer_frames(call, status, answer):
+            self._transport.write(frame)
+
+    async def _answer(
+        self, call: int, bundle_id: str, correlation_id: str, body: bytes
+    ) -> tuple[int, bytes]:
+        """Status and body, as over HTTP."""
+        error: NodeError
+        try:
+            if self._is_stopping:
+                raise stopping()
+            bundle = self._node.bundles.get(bundle_id)
+            return 200, await self._node.score(bundle, body, correlation_id=correlation_id)
+        except NodeError as refusal:
+            error = refusal
+        except asyncio.CancelledError:
+            if call not in self._tasks:  # nobody waits for it
+                raise
+            error = stopping()
+        except Exception:
+            logger.exception("A scoring call failed")
+            return 500, json.dumps(internal_error_body()).encode()
+        note_refusal(error, correlation_id, f"POST /v1/bundles/{bundle_id}/score")
+        return error.status, json.dumps(error.body()).encode()
+
+    def _cancel(self, call: int) -> None:
+        task = self._tasks.pop(call, None)
+        if task is not None:
+            task.cancel()
