@@ -21,6 +21,7 @@ from nodes.runtime.multiplex import (
     PREFACE,
     FrameReader,
     NotAFrame,
+    Outbox,
     call_frame,
     cancel_frame,
 )
@@ -61,6 +62,7 @@ class Multiplexed(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self.opened: asyncio.Future[bool] = self._loop.create_future()
         self._transport: asyncio.Transport
+        self._out: Outbox
         self._opening = b""
         self._reader = FrameReader()
         self._calls: dict[int, _Call] = {}
@@ -89,13 +91,13 @@ class Multiplexed(asyncio.Protocol):
         call = self._calls[number] = _Call(self._loop.create_future())
         timer = coarse_timer(seconds)
         expiry = timer.start(partial(self._expire, call, seconds))
-        self._transport.write(call_frame(number, bundle_id.encode(), correlation_id.encode(), body))
+        self._out.write(call_frame(number, bundle_id.encode(), correlation_id.encode(), body))
         try:
             return await call.ready
         finally:
             timer.cancel(expiry)
             if self._calls.pop(number, None) is not None and not self._transport.is_closing():
-                self._transport.write(cancel_frame(number))  # given up
+                self._out.write(cancel_frame(number))  # given up
             self._close_if_done()
 
     def abort(self) -> None:
@@ -119,7 +121,8 @@ class Multiplexed(asyncio.Protocol):
         """Ask for it."""
         self._transport = cast(asyncio.Transport, transport)
         _notice_loss(transport.get_extra_info("socket"))
-        self._transport.write(self._preface)
+        self._out = Outbox(self._transport)
+        self._out.write(self._preface)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Fail what was under way: the node may or may not have run it."""

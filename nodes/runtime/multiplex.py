@@ -17,6 +17,7 @@ Then both send frames: a head (kind, number of the call, two numbers, size) and 
     BYE     node → web   further calls are refused; to be closed when those under way are answered
 """
 
+import asyncio
 import struct
 from collections.abc import Iterator
 
@@ -26,6 +27,9 @@ CALL, CANCEL, PIECE, ANSWER, BYE = range(1, 6)
 HEAD = struct.Struct(">BIHHI")
 CALL_BYTES = 64 * 1024  # larger bodies would keep other calls waiting
 PIECE_BYTES = 64 * 1024
+# So many frames share a system call. With more of them the two sides would wait for each other,
+# instead of each working on some calls while the other does on others.
+_FRAMES_AT_ONCE = 2
 _FRAME_BYTES = 2 * CALL_BYTES
 
 Frame = tuple[int, int, int, int, bytes]
@@ -56,6 +60,29 @@ class FrameReader:
             start = begin + size
             yield kind, call, first, second, data[begin:start]
         self._rest = data[start:]
+
+
+class Outbox:
+    """Sends together what is written in one turn of the event loop: frames are many and small."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._frames: list[bytes] = []
+
+    def write(self, frame: bytes) -> None:
+        """Send it soon."""
+        if not self._frames:
+            self._loop.call_soon(self._send)
+        self._frames.append(frame)
+        if len(self._frames) >= _FRAMES_AT_ONCE:
+            self._send()
+
+    def _send(self) -> None:
+        if self._frames:
+            data = b"".join(self._frames)
+            self._frames.clear()
+            self._transport.write(data)
 
 
 def call_frame(call: int, bundle_id: bytes, correlation_id: bytes, body: bytes) -> bytes:

@@ -11,7 +11,16 @@ from uvicorn.server import ServerState
 
 from .answers import internal_error_body, note_refusal, stopping
 from .errors import NodeError
-from .multiplex import CALL, CANCEL, PREFACE, FrameReader, NotAFrame, answer_frames, bye_frame
+from .multiplex import (
+    CALL,
+    CANCEL,
+    PREFACE,
+    FrameReader,
+    NotAFrame,
+    Outbox,
+    answer_frames,
+    bye_frame,
+)
 from .node import ComputeNode
 
 logger = logging.getLogger(__name__)
@@ -47,6 +56,8 @@ class Multiplexed(asyncio.Protocol):
         self._node = node
         self._state = state  # by which uvicorn knows what is under way when it stops
         self._transport: asyncio.Transport
+        self._out: Outbox
+        self._loop = asyncio.get_running_loop()
         self._opening: bytes | None = b""  # what has come of the preface; None once it was right
         self._reader = FrameReader()
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -55,6 +66,7 @@ class Multiplexed(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of asyncio.Protocol."""
         self._transport = cast(asyncio.Transport, transport)
+        self._out = Outbox(self._transport)
         self._state.connections.add(cast(Any, self))
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
@@ -66,7 +78,7 @@ class Multiplexed(asyncio.Protocol):
     def shutdown(self) -> None:
         """Refuse further calls and have the web node close. For uvicorn."""
         self._is_stopping = True
-        self._transport.write(bye_frame())
+        self._out.write(bye_frame())
 
     def pause_writing(self) -> None:
         """The web node does not read its answers: take no further calls until it does."""
@@ -103,13 +115,13 @@ class Multiplexed(asyncio.Protocol):
             self._transport.close()
             return b""
         self._opening = None
-        self._transport.write(_OPENING)
+        self._out.write(_OPENING)
         return rest
 
     def _begin(self, call: int, n_bundle: int, n_correlation: int, payload: bytes) -> None:
         ids = payload[: n_bundle + n_correlation].decode()
         body = payload[n_bundle + n_correlation :]
-        task = asyncio.create_task(self._serve(call, ids[:n_bundle], ids[n_bundle:], body))
+        task = self._loop.create_task(self._serve(call, ids[:n_bundle], ids[n_bundle:], body))
         self._tasks[call] = task
         self._state.tasks.add(task)
 
@@ -118,11 +130,11 @@ class Multiplexed(asyncio.Protocol):
             status, answer = await self._answer(call, bundle_id, correlation_id, body)
         finally:
             task = self._tasks.pop(call, None)
-            self._state.tasks.discard(cast(Any, asyncio.current_task()))
+            self._state.tasks.discard(cast(Any, task or asyncio.current_task()))
         if task is None or self._transport.is_closing():
             return
         for frame in answer_frames(call, status, answer):
-            self._transport.write(frame)
+            self._out.write(frame)
 
     async def _answer(
         self, call: int, bundle_id: str, correlation_id: str, body: bytes

@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from mlops.corked import CorkedHttpProtocol
 from mlops.database import exclusive, explanation
 from nodes import background
 from nodes.runtime.garbage import collect_seldom
@@ -45,7 +46,7 @@ class Command(BaseCommand):
                 uvicorn.Config(
                     "mlops.asgi:application",
                     loop="uvloop",
-                    http="httptools",
+                    http=CorkedHttpProtocol,
                     ws="none",
                     lifespan="off",
                     interface="asgi3",

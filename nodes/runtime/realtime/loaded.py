@@ -53,15 +53,11 @@ class LoadedModels:
         self._loading: dict[str, asyncio.Task[None]] = {}
         self._refused: dict[str, _Refused] = {}
         self._threads = Threads(_LOADING_THREADS, "model-loading")
+        self.n_bytes = 0  # what the models that are loaded count for
 
     def ids(self) -> Collection[str]:
         """The bundles whose models are loaded or being loaded."""
         return self._loaded.keys() | self._loading.keys()
-
-    @property
-    def n_bytes(self) -> int:
-        """What the models that are loaded count for."""
-        return sum(loaded.size for loaded in self._loaded.values())
 
     async def take(self, bundle: Bundle) -> "Model":
         """The bundle's model, loaded if need be, in use until it is given back.
@@ -106,6 +102,7 @@ class LoadedModels:
         else:
             self._refused.pop(bundle.id, None)
             self._loaded[bundle.id] = _Loaded(model, size)
+            self.n_bytes += size
             self._trim(spared=bundle.id)
         finally:
             del self._loading[bundle.id]
@@ -149,4 +146,5 @@ class LoadedModels:
         for bundle_id, loaded in list(self._loaded.items()):
             if excess > 0 and not loaded.n_users and bundle_id != spared:
                 excess -= loaded.size
+                self.n_bytes -= loaded.size
                 del self._loaded[bundle_id]

@@ -76,6 +76,7 @@ class Model:
         self._output_names = list(self.signature.outputs)
         self._empty: dict[str, Any] | None = None
         self.is_quick = False  # until somebody has found it to be (quickness.py)
+        self.quick_run = Run()  # of all that are too short to be stopped
 
     def new_run(self) -> Run:
         """What `score` takes, to stop it with."""

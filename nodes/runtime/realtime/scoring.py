@@ -144,7 +144,7 @@ class RealtimeScorer:
         """The result of a call that needs no thread (quickness.py)."""
         self.figures.merging.flushed["idle"] += 1
         self.figures.waits.observe(0.0)
-        end = end_of(lambda: results.quiet_success(model.score(body, model.new_run())))
+        end = end_of(lambda: results.quiet_success(model.score(body, model.quick_run)))
         self._models.give_back(bundle.id)
         if isinstance(end, bytes):
             return end
