@@ -27,7 +27,7 @@ from nodes.connection import Connection, Response
 
 _IDLE_SECONDS = 30  # less than a node keeps an idle connection, so that we are the ones to close it
 _MAX_IDLE = 256  # connections of one event loop to one node
-_MAX_BODY_BYTES = 1024**3  # of an answer that is not streamed
+MAX_BODY_BYTES = 1024**3  # of an answer that is not streamed
 
 
 class _Target(NamedTuple):
@@ -54,7 +54,7 @@ async def request(
     deadline_seconds: float,
     connect_seconds: float = 5,
     stream: bool = False,
-    max_body_bytes: int = _MAX_BODY_BYTES,
+    max_body_bytes: int = MAX_BODY_BYTES,
     ssl_context: ssl.SSLContext | None = None,
 ) -> Response:
     """The node's answer, whole or as a stream, whatever its status.

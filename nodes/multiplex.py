@@ -160,9 +160,19 @@ class Multiplexed(asyncio.Protocol):
                 elif kind == PIECE:
                     call.pieces = call.pieces or Pieces()
                     call.pieces.add(payload)
+                    if call.pieces.size > hop.MAX_BODY_BYTES:
+                        self._give_up(number, call)
         except NotAFrame:
             logger.warning("Compute node %s sent what makes no sense.", self._node)
             self.abort()
+
+    def _give_up(self, number: int, call: _Call) -> None:
+        """An answer without end."""
+        del self._calls[number]
+        self._out.write(cancel_frame(number))
+        if not call.ready.done():
+            message = f"Compute node {self._node} answered more than {hop.MAX_BODY_BYTES} bytes."
+            call.ready.set_exception(NodeFailure(message))
 
     def _finish(self, call: _Call, status: int, payload: bytes) -> None:
         if call.ready.done():

@@ -138,8 +138,12 @@ def stopping() -> NodeError:
 
 def json_answer(data: Any, status: int = 200) -> Response:
     """The data as compact JSON."""
-    body = json.dumps(data, separators=(",", ":")).encode()
-    return Response(body, status_code=status, media_type="application/json")
+    return Response(compact(data), status_code=status, media_type="application/json")
+
+
+def compact(data: Any) -> bytes:
+    """The data as JSON without blanks."""
+    return json.dumps(data, separators=(",", ":")).encode()
 
 
 def file_answer(path: Path, media_type: str) -> Response:

@@ -82,7 +82,8 @@ class Outbox:
         if self._frames:
             data = b"".join(self._frames)
             self._frames.clear()
-            self._transport.write(data)
+            if not self._transport.is_closing():
+                self._transport.write(data)
 
 
 def call_frame(call: int, bundle_id: bytes, correlation_id: bytes, body: bytes) -> bytes:

@@ -2,18 +2,18 @@
 
 import asyncio
 import hmac
-import json
 import logging
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from .answers import internal_error_body, note_refusal, stopping
+from .answers import compact, internal_error_body, note_refusal, stopping
 from .errors import NodeError
 from .multiplex import (
     CALL,
     CANCEL,
+    PIECE_BYTES,
     PREFACE,
     FrameReader,
     NotAFrame,
@@ -62,6 +62,8 @@ class Multiplexed(asyncio.Protocol):
         self._reader = FrameReader()
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._is_stopping = False
+        self._writable = asyncio.Event()
+        self._writable.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of asyncio.Protocol."""
@@ -82,10 +84,12 @@ class Multiplexed(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The web node does not read its answers: take no further calls until it does."""
+        self._writable.clear()
         self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         """Part of asyncio.Protocol."""
+        self._writable.set()
         self._transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
@@ -119,6 +123,8 @@ class Multiplexed(asyncio.Protocol):
         return rest
 
     def _begin(self, call: int, n_bundle: int, n_correlation: int, payload: bytes) -> None:
+        if call in self._tasks:
+            raise NotAFrame(f"a second call {call}")
         ids = payload[: n_bundle + n_correlation].decode()
         body = payload[n_bundle + n_correlation :]
         task = self._loop.create_task(self._serve(call, ids[:n_bundle], ids[n_bundle:], body))
@@ -128,13 +134,15 @@ class Multiplexed(asyncio.Protocol):
     async def _serve(self, call: int, bundle_id: str, correlation_id: str, body: bytes) -> None:
         try:
             status, answer = await self._answer(call, bundle_id, correlation_id, body)
+            for frame in answer_frames(call, status, answer):
+                self._out.write(frame)
+                if len(answer) > PIECE_BYTES:  # others have their turns meanwhile
+                    await asyncio.sleep(0)
+                    await self._writable.wait()
         finally:
             task = self._tasks.pop(call, None)
-            self._state.tasks.discard(cast(Any, task or asyncio.current_task()))
-        if task is None or self._transport.is_closing():
-            return
-        for frame in answer_frames(call, status, answer):
-            self._out.write(frame)
+            if task is not None:  # else `_cancel` has seen to it
+                self._state.tasks.discard(task)
 
     async def _answer(
         self, call: int, bundle_id: str, correlation_id: str, body: bytes
@@ -154,11 +162,12 @@ class Multiplexed(asyncio.Protocol):
             error = stopping()
         except Exception:
             logger.exception("A scoring call failed")
-            return 500, json.dumps(internal_error_body()).encode()
+            return 500, compact(internal_error_body())
         note_refusal(error, correlation_id, f"POST /v1/bundles/{bundle_id}/score")
-        return error.status, json.dumps(error.body()).encode()
+        return error.status, compact(error.body())
 
     def _cancel(self, call: int) -> None:
         task = self._tasks.pop(call, None)
         if task is not None:
+            task.add_done_callback(self._state.tasks.discard)
             task.cancel()
