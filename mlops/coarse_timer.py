@@ -40,13 +40,15 @@ class CoarseTimer:
             if time > now:
                 break
             due.append((number, callback))
-        for number, callback in due:
-            if self._set.pop(number, None):  # not taken off by the one before
-                callback()
-        self._is_ticking = bool(self._set)
-        if self._is_ticking:
-            first, _ = next(iter(self._set.values()))
-            loop.call_at(first, self._tick)
+        try:
+            for number, callback in due:
+                if self._set.pop(number, None):  # not taken off by the one before
+                    callback()
+        finally:  # what one of them raises is the loop's to report, and must not stop the others
+            self._is_ticking = bool(self._set)
+            if self._is_ticking:
+                first, _ = next(iter(self._set.values()))
+                loop.call_at(first, self._tick)
 
 
 _timers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[float, CoarseTimer]]

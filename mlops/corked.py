@@ -55,4 +55,5 @@ class _Corked:
     def _flush(self) -> None:
         if self._head:
             head, self._head = self._head, b""
-            self._transport.write(head)
+            if not self._transport.is_closing():  # uvloop refuses what others drop
+                self._transport.write(head)

@@ -5,7 +5,7 @@ from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 
-_MOST_COMPARED = 8  # warm nodes; beyond that comparing all would cost more than it gains
+_MOST_COMPARED = 8  # warm nodes; of more the better of two drawn at random will do
 _SPILL = 4  # requests by which a warm node may be busier before a cold one is warmed up
 
 
@@ -14,9 +14,6 @@ class Randomness(Protocol):
 
     def choice(self, seq: Sequence[T], /) -> T:
         """One of them."""
-
-    def sample(self, population: Sequence[T], k: int) -> list[T]:
-        """Some of them."""
 
 
 def choose(
@@ -44,11 +41,14 @@ def choose(
     def load(address: str) -> int:
         return outstanding.get(address, 0)
 
-    drawn = min(randomness.choice(ready), randomness.choice(ready), key=load)
-    if len(warm) > _MOST_COMPARED:
-        warm = randomness.sample(warm, _MOST_COMPARED)
-    if warm:
-        best = min(warm, key=load)
-        if load(best) <= load(drawn) + _SPILL:
-            return best
-    return drawn
+    def better_of_two(addresses: Sequence[str]) -> str:
+        one, other = randomness.choice(addresses), randomness.choice(addresses)
+        return one if load(one) <= load(other) else other
+
+    if not warm:
+        return better_of_two(ready)
+    best = min(warm, key=load) if len(warm) <= _MOST_COMPARED else better_of_two(warm)
+    if load(best) <= _SPILL:  # as no other can have less than none
+        return best
+    drawn = better_of_two(ready)
+    return best if load(best) <= load(drawn) + _SPILL else drawn

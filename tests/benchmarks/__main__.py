@@ -5,6 +5,7 @@
 `--only` takes beginnings of targets' names; what it leaves out is neither installed nor started,
 and the result goes to var/benchmarks instead of docs. `--answers 1000000` is the long run: 64
 clients until each target has given so many answers; its table in docs is written for any targets.
+`--further` measures a crowded box, cold versions and batches instead, for docs as well.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import tempfile
 from datetime import date
 from pathlib import Path
 
-from tests.benchmarks import goals, long, machine, plot, report, rounds, workload
+from tests.benchmarks import further, goals, long, machine, plot, report, rounds, workload
 from tests.benchmarks.limit import TwoHops
 from tests.benchmarks.ours import OneBox
 from tests.benchmarks.peers import PEERS
@@ -25,6 +26,7 @@ PROVIDERS: list[Provider] = [TwoHops(), OneBox(), *PEERS]
 DOCUMENT = ROOT / "docs/benchmarks.md"
 PICTURE = "benchmarks.png"
 MEASURED, LONG_RUN, END = "<!-- measured -->", "<!-- long run -->", "<!-- end -->"
+FURTHER = "<!-- further -->"
 CLIENTS_OF_ROWS = {1: (1, 8, 32, 64), 100: (1, 32), 10_000: (1, 8)}
 SIZES = [Size(n_rows, count) for n_rows, counts in CLIENTS_OF_ROWS.items() for count in counts]
 
@@ -40,7 +42,8 @@ def main() -> int:
             sys.stderr.write(f"There is no target {name}. There are: {known}\n")
             return 1
     chosen = [t for t in every if not names or any(t.name.startswith(name) for name in names)]
-    folder = ROOT / "var/benchmarks" if names and not asked.answers else DOCUMENT.parent
+    is_apart = asked.answers or asked.further
+    folder = ROOT / "var/benchmarks" if names and not is_apart else DOCUMENT.parent
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as place:
         directory = Path(place)
@@ -48,6 +51,9 @@ def main() -> int:
         models = directory / "models"
         models.mkdir()
         work = workload.prepare(models)
+        if asked.further:
+            text = f"{_where()}\n\n{further.table(directory, work)}"
+            return _write(folder, text, FURTHER)
         with rounds.started(PROVIDERS, chosen, directory, work) as running:
             targets = rounds.working(chosen, running, work)
             if not targets:
@@ -56,6 +62,10 @@ def main() -> int:
                 text, marks = _long_run(asked, targets, running, work), LONG_RUN
             else:
                 text, marks = _rounds(asked, targets, running, work, folder), MEASURED
+    return _write(folder, text, marks)
+
+
+def _write(folder: Path, text: str, marks: str) -> int:
     document = folder / DOCUMENT.name
     if document == DOCUMENT:
         document.write_text(inserted(DOCUMENT.read_text(), text, marks))
@@ -128,6 +138,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, nargs="+", default=rows, choices=rows)
     parser.add_argument(
         "--answers", type=int, default=0, help="a long run instead: so many of each target"
+    )
+    parser.add_argument(
+        "--further", action="store_true", help="a crowded box, cold versions and batches instead"
     )
     return parser.parse_args()
 

@@ -61,10 +61,13 @@ TARGETS = [*REALTIME, *PYTHON, MERGED[0], *R]
 
 
 class OneBox:
-    """A box of its own with a service for each target."""
+    """A box of its own with a service for each target; `environment` are further settings."""
 
     name = SERVER
     targets = TARGETS
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = environment or {}
 
     def start(self, directory: Path, workload: Workload, chosen: Sequence[Target]) -> Running:
         """The box with its services; one that cannot be published is named and left out."""
@@ -80,6 +83,7 @@ class OneBox:
                 "MLOPS_PORT": str(port),
                 "MLOPS_COMPUTE_PORT": str(free_port()),
                 "MLOPS_ADMIN_PASSWORD": password,
+                **self._environment,
             },
         )
         server.start()
@@ -112,14 +116,21 @@ def _publish_realtime(
 
 
 def _publish_code(http: httpx.Client, target: Target, workload: Workload, server: Server) -> None:
+    publish_folder(target.name, target, workload, server)
+    sizes = {"InitialPoolSize": SHELLS, "MaxPoolSize": SHELLS}
+    _need(http.post(f"/services/{target.name}/{VERSION}/pool", json=sizes))
+
+
+def publish_folder(name: str, target: Target, workload: Workload, server: Server) -> None:
+    """Publish what `target` is as a service of this name, without a pool of its own."""
     is_r = target in R
     model = workload.file(f"{target.model}.{'rds' if is_r else 'pkl'}")
-    folder = server.log.parent / target.name
+    folder = server.log.parent / name
     folder.mkdir()
     shutil.copy(model, folder)
-    (folder / "score").write_text(_R if is_r else _PYTHON)
+    (folder / "score").write_text(f"{_R if is_r else _PYTHON}# {name}\n")
     service = {
-        "name": target.name,
+        "name": name,
         "version": VERSION,
         "runtime": "R" if is_r else "Python",
         "code": "score",
@@ -138,9 +149,7 @@ def _publish_code(http: httpx.Client, target: Target, workload: Workload, server
         check=False,
     )
     if done.returncode != 0:
-        raise StartError(f"{target.name} cannot be published: {done.stderr.strip()}")
-    sizes = {"InitialPoolSize": SHELLS, "MaxPoolSize": SHELLS}
-    _need(http.post(f"/services/{target.name}/{VERSION}/pool", json=sizes))
+        raise StartError(f"{name} cannot be published: {done.stderr.strip()}")
 
 
 def _toml(values: Mapping[str, Any]) -> str:
