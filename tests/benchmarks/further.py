@@ -17,6 +17,7 @@ from tests.benchmarks.target import JSON, Running, Target
 from tests.benchmarks.workload import LINEAR, Workload
 
 VERSIONS, NODES = 1000, 100
+PLAIN, WITH_VERSIONS, WITH_NODES = "alone", f"{VERSIONS} more versions", f"{NODES} nodes"
 ROUNDS = 9
 SECONDS = 2
 CLIENTS = 32
@@ -40,47 +41,48 @@ def table(directory: Path, workload: Workload) -> str:
 
 
 def _crowd(directory: Path, workload: Workload) -> Iterator[list[str]]:
-    """How much slower a box is with many versions and nodes; both are up and take turns."""
+    """How much slower a box is with many versions or nodes; all are up and take turns."""
     boxes: dict[str, Running] = {}
     try:
-        for name in ("plain", "crowded"):
+        for name in (PLAIN, WITH_VERSIONS, WITH_NODES):
             boxes[name] = _started(directory / name, workload, MEASURED, _LISTEN_EVERYWHERE)
-        _fill(boxes["crowded"])
+        _publish_many(boxes[WITH_VERSIONS])
+        _declare_many(boxes[WITH_NODES])
         for target in MEASURED:
-            rates: dict[str, list[float]] = {"plain": [], "crowded": []}
+            rates: dict[str, list[float]] = {name: [] for name in boxes}
             for _ in range(ROUNDS + 1):
                 for name, box in boxes.items():
                     call = box.call(target, workload, 1)
                     rates[name].append(measure(call, clients=CLIENTS, seconds=SECONDS).rate)
-            plain, crowded = (statistics.median(found[1:]) for found in rates.values())
-            lost = 1 - crowded / plain
-            say(f"{target.name}: {plain:.0f}/s, crowded {crowded:.0f}/s")
-            what = f"{target.name}, {VERSIONS} more versions and {NODES} nodes"
-            yield [
-                what,
-                "< 5 % slower",
-                f"{lost:.1%} ({plain:,.0f} → {crowded:,.0f}/s)",
-                _met(lost < 0.05),
-            ]
+            medians = {name: statistics.median(found[1:]) for name, found in rates.items()}
+            for name in (WITH_VERSIONS, WITH_NODES):
+                lost = 1 - medians[name] / medians[PLAIN]
+                found = f"{lost:.1%} ({medians[PLAIN]:,.0f} → {medians[name]:,.0f}/s)"
+                say(f"{target.name}, {name}: {found}")
+                yield [f"{target.name}, {name}", "< 5 % slower", found, _met(lost < 0.05)]
     finally:
         for box in boxes.values():
             box.server.stop()
 
 
-def _fill(box: Running) -> None:
-    """Publish many versions, and declare many nodes: the one there is, under many addresses."""
+def _publish_many(box: Running) -> None:
     definition = {
         "code": "y = x",
         "runtimeType": "Python",
         "inputParameterDefinitions": [{"name": "x", "type": "numeric"}],
         "outputParameterDefinitions": [{"name": "y", "type": "numeric"}],
     }
-    port = box.server.environment["MLOPS_COMPUTE_PORT"]
     with httpx.Client(base_url=box.url, headers=box.headers, timeout=120) as http:
         for number in range(VERSIONS):
             path = f"/services/crowd{number % 50}/1.0.{number}"
             http.post(path, json=definition).raise_for_status()
-        entries = [f"http://127.0.1.{last}:{port}" for last in range(1, NODES)]
+
+
+def _declare_many(box: Running) -> None:
+    """The one node there is, under many addresses."""
+    port = box.server.environment["MLOPS_COMPUTE_PORT"]
+    entries = [f"http://127.0.1.{last}:{port}" for last in range(1, NODES)]
+    with httpx.Client(base_url=box.url, headers=box.headers, timeout=120) as http:
         http.post("/computenodes", json={"entries": entries}).raise_for_status()
 
 
