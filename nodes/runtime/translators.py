@@ -33,6 +33,7 @@ class Translators:
         n_processors = len(os.sched_getaffinity(0))
         self._turns = [asyncio.Semaphore(n_processors) for _ in ("small", "large")]
         self._idle: list[Shell] = []
+        self._starting: set[asyncio.Task[Shell]] = set()
         self._most_waiting = config.queue_length
         self._n_waiting = 0
         self._seconds = config.run_seconds
@@ -40,6 +41,8 @@ class Translators:
 
     def stop(self) -> list[Shell]:
         """Kills those that are idle; they are to be waited for."""
+        for start in self._starting:
+            start.cancel()
         for shell in self._idle:
             shell.kill()
         return self._idle
@@ -83,7 +86,7 @@ class Translators:
 
     async def _ask(self, request: dict[str, Any], body: bytes) -> Frame:
         while True:
-            shell = self._idle.pop() if self._idle else await self._starter.start()
+            shell = self._idle.pop() if self._idle else await self._started()
             is_kept = False
             try:
                 deadline = asyncio.get_running_loop().time() + self._seconds
@@ -97,3 +100,20 @@ class Translators:
                     self._idle.append(shell)
                 else:
                     shell.kill()
+
+    async def _started(self) -> Shell:
+        """A new one. It is started to the end even if its caller leaves meanwhile: a start that is
+        broken off takes along what all Python shells are forked from."""
+        start = asyncio.create_task(self._starter.start())
+        self._starting.add(start)
+        start.add_done_callback(self._starting.discard)
+        try:
+            return await asyncio.shield(start)
+        except asyncio.CancelledError:
+            start.add_done_callback(self._keep)
+            raise
+
+    def _keep(self, start: "asyncio.Task[Shell]") -> None:
+        """Have a shell for the next caller that was started for one who has left."""
+        if not start.cancelled() and start.exception() is None:
+            self._idle.append(start.result())

@@ -87,9 +87,10 @@ def _rounds(
     results = rounds.run(
         targets, running, work, sizes=sizes, rounds=asked.rounds, seconds=asked.seconds
     )
+    where = _where()  # before the picture changes the working tree
     plot.draw(targets, results, folder / PICTURE)
     parts = [
-        f"{_where()}\n{asked.rounds} rounds of {asked.seconds} seconds for each figure; medians. "
+        f"{where}\n{asked.rounds} rounds of {asked.seconds} seconds for each figure; medians. "
         f"{report.disturbance(rounds.other_cores(results))}",
         f"![Rates and latencies]({PICTURE})",
         goals.table(goals.Run(targets, results)),
