@@ -14,9 +14,6 @@ PREFIX = struct.Struct(">IQ")
 HEADER_MAX_BYTES = 4 * 1024**2
 
 
-_loads = json.loads if orjson is None else orjson.loads
-
-
 def _dumps(header: dict[str, Any]) -> bytes:
     if orjson is not None:
         try:
@@ -24,6 +21,15 @@ def _dumps(header: dict[str, Any]) -> bytes:
         except TypeError:  # half a surrogate pair in a message of user code
             pass
     return json.dumps(header, separators=(",", ":")).encode()
+
+
+def _loads(text: bytes | bytearray) -> Any:
+    if orjson is not None:
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError:  # such halves, and numbers that are none
+            pass
+    return json.loads(text)
 
 
 class FrameError(Exception):
