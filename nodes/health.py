@@ -1,7 +1,9 @@
 """Looking at compute nodes from time to time, and recording what was seen."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import bisect
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,15 +12,16 @@ from django.db import transaction
 from django.db.models import Q
 
 from mlops.errors import MlopsError
+from nodes import uris
 from nodes.background import run_sync
 from nodes.compute_node import ComputeNode
 from nodes.models import NodeHealth
 from nodes.registry import declared_uris
+from nodes.uris import NodeUri
 
 PROBE_EVERY_SECONDS = 5  # as mlops/celery.py schedules it
 _PROBE_SECONDS = 3
 _AT_ONCE = 128
-_FORGET_AFTER = timedelta(hours=1)  # a member of a range: scaled away
 # Members of ranges that have never answered, looked for in one round: most may not exist, and each
 # of those takes its full time. The others' turn comes in the next rounds.
 _UNKNOWN_AT_ONCE = 128
@@ -43,20 +46,34 @@ def probe_nodes(*, now: datetime) -> None:
     """
     entries = declared_uris()
     single = {str(uri) for uri in entries if not uri.is_range}
-    members = {address for uri in entries if uri.is_range for address in uri.expand()} - single
+    ranges = [uri for uri in entries if uri.is_range]
     seen = dict(NodeHealth.objects.values_list("address", "last_seen_at"))
-    known = {one for one in members if (at := seen.get(one)) and now - at < _FORGET_AFTER}
+    known = {
+        address
+        for address, at in seen.items()
+        if at and now - at < _FORGET_AFTER and names(ranges, address)
+    }
     NodeHealth.objects.filter(address__in=seen.keys() - single - known).delete()
-    unknown = members - known
-    turn = _turn(sorted(unknown), int(now.timestamp()) // PROBE_EVERY_SECONDS)
-    sightings = run_sync(_probe_all([*single, *known, *turn], at=now))
+    turn = _turn(ranges, int(now.timestamp()) // PROBE_EVERY_SECONDS)
+    unknown = set(turn) - single - known
+    sightings = run_sync(_probe_all([*single, *known - single, *unknown], at=now))
     record(one for one in sightings if not (one.error and one.address in unknown))
 
 
-def _turn(addresses: Sequence[str], round_number: int) -> Sequence[str]:
-    """The part of `addresses` whose turn it is; all had one after enough rounds."""
-    n_parts = -(-len(addresses) // _UNKNOWN_AT_ONCE) or 1
-    return addresses[round_number % n_parts :: n_parts]
+def names(entries: Iterable[NodeUri], address: str) -> bool:
+    """Whether one of the entries names the address."""
+    uri = uris.parse(address)
+    return any(entry.contains(uri) for entry in entries)
+
+
+def _turn(ranges: Sequence[NodeUri], round_number: int) -> Iterator[str]:
+    """The addresses whose turn it is; all had one after enough rounds. No others are made."""
+    ends = list(itertools.accumulate(uri.count() for uri in ranges))
+    n_members = ends[-1] if ends else 0
+    n_parts = -(-n_members // _UNKNOWN_AT_ONCE) or 1
+    for place in range(round_number % n_parts, n_members, n_parts):
+        index = bisect.bisect_right(ends, place)
+        yield ranges[index].address_at(place - (ends[index - 1] if index else 0))
 
 
 async def _probe_all(addresses: Sequence[str], *, at: datetime) -> list[Sighting]:

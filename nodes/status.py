@@ -16,6 +16,7 @@ from mlops.errors import MlopsError
 from nodes import uris
 from nodes.background import run_sync
 from nodes.compute_node import ComputeNode
+from nodes.health import names
 from nodes.models import NodeHealth
 from nodes.registry import declared_uris
 
@@ -68,20 +69,28 @@ def _database() -> Status:
     return Status("pass", {**details, "state": "Open"})
 
 
+def states_of(entries: Sequence[uris.NodeUri]) -> dict[str, Status]:
+    """The state of the nodes that the entries name, each asked now.
+
+    Members of ranges that do not answer are normal, and left out.
+    """
+    single = dict.fromkeys(str(uri) for uri in entries if not uri.is_range)
+    members = _members([uri for uri in entries if uri.is_range])
+    answers = run_sync(_ask(list({**single, **members})))
+    return {
+        address: answer or Status("fail")
+        for address, answer in answers.items()
+        if answer is not None or address in single
+    }
+
+
 def _backends() -> Status:
     """All compute nodes down is a failure, some of them a warning.
 
     Members of ranges that do not answer are normal, and left out unless nobody answers at all.
     """
     entries = declared_uris()
-    single = dict.fromkeys(str(uri) for uri in entries if not uri.is_range)
-    members = _members([uri for uri in entries if uri.is_range])
-    answers = run_sync(_ask(list({**single, **members})))
-    found = {
-        address: answer or Status("fail")
-        for address, answer in answers.items()
-        if answer is not None or address in single
-    }
+    found = states_of(entries)
     n_passing = sum(each.code == "pass" for each in found.values())
     if n_passing == 0:
         # What should be there is shown, ranges as they were declared.
@@ -91,12 +100,11 @@ def _backends() -> Status:
 
 def _members(ranges: Sequence[uris.NodeUri]) -> dict[str, None]:
     """The members of ranges worth asking, in order."""
-    everybody = dict.fromkeys(address for uri in ranges for address in uri.expand())
-    if len(everybody) <= _UNKNOWN_AT_MOST:
-        return everybody
-    answered = NodeHealth.objects.exclude(last_seen_at=None)
-    heard_of = set(answered.values_list("address", flat=True))
-    return {address: None for address in everybody if address in heard_of}
+    if sum(uri.count() for uri in ranges) <= _UNKNOWN_AT_MOST:
+        return dict.fromkeys(address for uri in ranges for address in uri.expand())
+    answered = NodeHealth.objects.exclude(last_seen_at=None).order_by("address")
+    heard_of = answered.values_list("address", flat=True)
+    return {address: None for address in heard_of if names(ranges, address)}
 
 
 async def _ask(addresses: Sequence[str]) -> dict[str, Status | None]:

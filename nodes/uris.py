@@ -62,6 +62,33 @@ class NodeUri:
             for part, other in zip(mine, others, strict=True)
         )
 
+    def n_shared(self, other: "NodeUri") -> int:
+        """How many addresses both name, found without enumerating them."""
+        if self.scheme != other.scheme or len(self.parts) != len(other.parts):
+            return 0
+        if not self.parts and self.host != other.host:
+            return 0
+        if bool(self.ports) != bool(other.ports):  # the default port has another spelling
+            return 0
+        mine, others = (*self.parts, self.ports), (*other.parts, other.ports)
+        return math.prod(
+            max(0, min(one.stop, two.stop) - max(one.start, two.start)) if one else 1
+            for one, two in zip(mine, others, strict=True)
+        )
+
+    def address_at(self, place: int) -> str:
+        """The address at `place` of `expand`, from 0 on, found without enumerating them."""
+        port = ""
+        if self.ports:
+            place, index = divmod(place, len(self.ports))
+            port = f":{self.ports[index]}"
+        octets = []
+        for part in reversed(self.parts):
+            place, index = divmod(place, len(part))
+            octets.append(str(part[index]))
+        host = ".".join(reversed(octets)) or self.host
+        return f"{self.scheme}://{host}{port}/"
+
     def expand(self) -> Iterator[str]:
         """Its addresses, the leftmost octet slowest and the port fastest."""
         hosts: Iterable[str] = [self.host]

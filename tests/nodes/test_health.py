@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from nodes import health
+from nodes import health, uris
 from nodes.health import Sighting, probe_nodes, record
 from nodes.models import NodeEntry, NodeHealth
 from nodes.tasks import probe_nodes as probe_nodes_task
@@ -113,12 +113,23 @@ def test_a_node_that_is_no_longer_declared_is_forgotten() -> None:
     assert not NodeHealth.objects.exists()
 
 
-@pytest.mark.parametrize("n_addresses", [0, 1, 128, 129, 1000, 65536])
-def test_every_unknown_address_has_its_turn_and_none_round_is_too_long(n_addresses: int) -> None:
-    addresses = [str(number) for number in range(n_addresses)]
-    n_rounds = max(1, -(-n_addresses // 128))
-    turns = [health._turn(addresses, 7_000_000 + number) for number in range(n_rounds)]
-    assert sorted(address for turn in turns for address in turn) == sorted(addresses)
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [],
+        ["http://10.0.0.0-1:80"],
+        ["http://10.0.0.1-128:80"],
+        ["http://10.0.0.1-129:80"],
+        ["http://10.0.0-3.0-255:80-81", "http://node:1-7", "https://10.9.9.1-2"],
+        ["http://10.0.0-255.0-255:12805"],
+    ],
+)
+def test_every_member_of_a_range_has_its_turn_and_no_round_is_too_long(entries: list[str]) -> None:
+    ranges = [uris.parse(entry) for entry in entries]
+    members = [address for uri in ranges for address in uri.expand()]
+    n_rounds = max(1, -(-len(members) // 128))
+    turns = [list(health._turn(ranges, 7_000_000 + number)) for number in range(n_rounds)]
+    assert sorted(address for turn in turns for address in turn) == sorted(members)
     assert all(len(turn) <= 128 for turn in turns)
 
 

@@ -120,6 +120,48 @@ def test_the_largest_entry_is_counted_without_enumerating_it() -> None:
     assert next(uris.expand(entry)) == "http://0.0.0.0:1/"
 
 
+def test_an_address_is_found_by_its_place_without_enumerating() -> None:
+    entry = uris.parse("http://1.0.1-3.1-2:80-81")
+    assert [entry.address_at(place) for place in range(entry.count())] == list(entry.expand())
+    largest = uris.parse("http://0-255.0-255.0-255.0-255:1-65535")
+    assert largest.address_at(largest.count() - 1) == "http://255.255.255.255:65535/"
+
+
+@pytest.mark.parametrize("entry", ["http://node-1", "https://node:443", "http://1.2.3.4"])
+def test_the_only_address_of_an_entry_is_at_its_first_place(entry: str) -> None:
+    assert uris.parse(entry).address_at(0) == f"{entry}/"
+
+
+_SMALL = st.builds(
+    lambda scheme, octets, ports: uris.parse(
+        f"{scheme}://1.2.{'.'.join(map(written, octets))}" + (f":{written(ports)}" if ports else "")
+    ),
+    st.sampled_from(["http", "https"]),
+    st.lists(spans(0, 5), min_size=2, max_size=2),
+    st.none() | spans(1, 4),
+)
+
+
+@given(_SMALL, _SMALL)
+def test_shared_addresses_are_counted_without_enumerating(
+    one: uris.NodeUri, other: uris.NodeUri
+) -> None:
+    assert one.n_shared(other) == len(set(one.expand()) & set(other.expand()))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "count"),
+    [
+        ("http://node", "http://node", 1),
+        ("http://node:1-3", "http://node:3-4", 1),
+        ("http://node", "http://other", 0),
+        ("http://node", "http://1.2.3.4", 0),
+    ],
+)
+def test_names_share_addresses_as_numbers_do(one: str, other: str, count: int) -> None:
+    assert uris.parse(one).n_shared(uris.parse(other)) == count
+
+
 @pytest.mark.parametrize(
     ("entry", "position", "fault"),
     [

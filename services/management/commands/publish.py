@@ -6,8 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from mlops.accounts.actions import LOCAL_ADMINISTRATOR
-from mlops.accounts.models import User
+from mlops.accounts.command_line import add_user_argument, user_named
 from mlops.errors import MlopsError
 from services import folders
 from services.actions.publish_folder import publish_folder
@@ -24,11 +23,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The folder, and on whose behalf."""
         parser.add_argument("folder", type=Path, help="the folder with service.toml")
-        parser.add_argument(
-            "--user",
-            default=LOCAL_ADMINISTRATOR,
-            help="who publishes; %(default)s when left out",
-        )
+        add_user_argument(parser, "who publishes")
         parser.add_argument(
             "--replace",
             action="store_true",
@@ -38,11 +33,9 @@ class Command(BaseCommand):
     def handle(self, *, folder: Path, user: str, replace: bool, **options: Any) -> None:  # noqa: ARG002
         """Publish it; CommandError says why not."""
         try:
-            publisher = User.objects.get(username=user)
-        except User.DoesNotExist:
-            raise CommandError(f"There is no user {user}; name one with --user.") from None
-        try:
-            published = publish_folder(user=publisher, folder=folders.read(folder), replace=replace)
+            published = publish_folder(
+                user=user_named(user), folder=folders.read(folder), replace=replace
+            )
         except MlopsError as error:
             raise CommandError(error.message) from None
         self.stdout.write(f"Published {published}: POST /api/{published}")

@@ -1,0 +1,103 @@
+"""`manage.py nodes`: the list of declared compute nodes."""
+
+import json
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from mlops.accounts.command_line import add_user_argument, user_named
+from mlops.errors import MlopsError
+from nodes import actions, uris
+from nodes.preview import preview
+from nodes.registry import declared_uris
+from nodes.status import Status, states_of
+
+
+class Command(BaseCommand):
+    """One of the words `list`, `preview`, `add`, `remove` and `test`; see `--help` of each."""
+
+    help = (
+        "Show and change the list of compute nodes. Exit codes: 0 done, or all nodes that were "
+        "tested answer; 1 nothing changed (the message says why), or a node does not answer; "
+        "2 wrong usage."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """The word, and what it takes."""
+        words = parser.add_subparsers(dest="word", required=True)
+        listing = words.add_parser("list", help="the entries as declared, and what they name")
+        previewing = words.add_parser("preview", help="what entries would name; changes nothing")
+        adding = words.add_parser("add", help="declare further entries")
+        removing = words.add_parser("remove", help="declare entries no longer")
+        testing = words.add_parser("test", help="ask nodes now; without entries all declared ones")
+        for some in (previewing, adding, removing):
+            some.add_argument("entries", nargs="+", metavar="URI", help=_ENTRY)
+        testing.add_argument("entries", nargs="*", metavar="URI", help=_ENTRY)
+        for some in (listing, previewing, testing):
+            some.add_argument("--json", action="store_true", help="print JSON")
+        for some in (adding, removing):
+            add_user_argument(some, "who changes the list")
+
+    def handle(self, *, word: str, **options: Any) -> None:
+        """Do it; CommandError says why not."""
+        entries = [one for text in options.get("entries", ()) for one in uris.split_list(text)]
+        try:
+            match word:
+                case "list":
+                    self._show(actions.declared_entries(), as_json=options["json"])
+                case "preview":
+                    self._show(entries, as_json=options["json"])
+                case "add":
+                    actions.add_nodes(user=user_named(options["user"]), entries=entries)
+                    self._show(entries, as_json=False)
+                case "remove":
+                    actions.remove_nodes(user=user_named(options["user"]), entries=entries)
+                case "test":
+                    self._test(entries, as_json=options["json"])
+        except MlopsError as error:
+            raise CommandError(error.message) from None
+
+    def _show(self, entries: Sequence[str], *, as_json: bool) -> None:
+        declared = actions.declared_entries()
+        previews = [preview(entry, declared) for entry in entries]
+        if as_json:
+            self._print_json([asdict(each) for each in previews])
+            return
+        for each in previews:
+            self.stdout.write(str(each))
+
+    def _test(self, entries: Sequence[str], *, as_json: bool) -> None:
+        states = states_of([uris.parse(entry) for entry in entries] or declared_uris())
+        if as_json:
+            self._print_json({address: _report(state) for address, state in states.items()})
+        else:
+            for address, state in states.items():
+                self.stdout.write(f"{address} {_said(state)}")
+        if not states:
+            raise CommandError("No compute node answers.")
+        if silent := [address for address, state in states.items() if state.code != "pass"]:
+            raise CommandError(f"{len(silent)} of {len(states)} nodes do not answer.")
+
+    def _print_json(self, value: Any) -> None:
+        self.stdout.write(json.dumps(value, indent=2))
+
+
+_ENTRY = "an address or range, as in http://10.0.0.1-3:12805; several with commas between them"
+
+
+def _report(state: Status) -> dict[str, Any]:
+    return {"statusCode": state.code, **state.details}
+
+
+def _said(state: Status) -> str:
+    if state.code != "pass":
+        return "does not answer as a compute node"
+    runtimes = [
+        f"{language} {state.details[f'{prefix}CurrentPoolSize']} shells"
+        for language, prefix in (("R", "r"), ("Python", "python"))
+        if f"{prefix}CurrentPoolSize" in state.details
+    ]
+    return f"answers: {', '.join(runtimes) or 'no language'}"
