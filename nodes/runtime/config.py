@@ -27,6 +27,7 @@ class NodeConfig:
     shell_start_seconds: float = 120.0
     shell_memory_bytes: int = 2 * GIB
     shell_max_processes: int = 64
+    shell_file_bytes: int = 8 * GIB  # of each file that it writes
 
     run_seconds: float = 3600.0
     queue_length: int = 1000

@@ -164,7 +164,8 @@ class RStarter(Starter):
             process = self._children.spawn(
                 [
                     *(config.python, "-I", "-B", LAUNCH, "exec", str(os.getpid())),
-                    *(str(config.shell_memory_bytes), str(group or "")),
+                    *(str(config.shell_memory_bytes), str(config.shell_file_bytes)),
+                    str(group or ""),
                     *(config.rscript, *_R_OPTIONS, _R_SHELL),
                 ],
                 stdin=subprocess.PIPE,

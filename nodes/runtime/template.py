@@ -78,7 +78,8 @@ class _Process:
             self._process = children.spawn(
                 [
                     *(config.python, "-I", "-B", LAUNCH, "template", str(os.getpid())),
-                    *(str(config.shell_memory_bytes), str(theirs.fileno())),
+                    *(str(config.shell_memory_bytes), str(config.shell_file_bytes)),
+                    str(theirs.fileno()),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=writing,

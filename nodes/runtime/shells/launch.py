@@ -1,7 +1,7 @@
 """Become a shell of another language, or the template of Python shells.
 
-    launch.py exec <pid of the node> <memory bytes> <control group> <program> [arguments]
-    launch.py template <pid of the node> <memory bytes> <number of the socket>
+    launch.py exec <node pid> <memory bytes> <file bytes> <control group> <program> [arguments]
+    launch.py template <node pid> <memory bytes> <file bytes> <number of the socket>
 
 Runs as a script outside any package.
 """
@@ -34,13 +34,15 @@ def _load(name: str) -> ModuleType:
 
 def main() -> None:
     """See the module."""
-    kind, node_pid, memory_bytes, *rest = sys.argv[1:]
+    kind, *numbers, text = sys.argv[1:6]
+    node_pid, memory_bytes, file_bytes = map(int, numbers)
     if kind == "template":
-        _load("template").serve(int(node_pid), int(memory_bytes), int(rest[0]))
+        _load("template").serve(node_pid, memory_bytes, file_bytes, int(text))
+    program = sys.argv[6:]
     bounds = _load("bounds")
-    bounds.bind_to_node(int(node_pid))
-    bounds.limit_resources(int(memory_bytes), rest[0])
-    os.execvp(rest[1], rest[1:])  # noqa: S606 (the node's own command line)
+    bounds.bind_to_node(node_pid)
+    bounds.limit_resources(memory_bytes, file_bytes, text)
+    os.execvp(program[0], program)  # noqa: S606 (the node's own command line)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ _REQUEST_MAX_BYTES = 65536
 _LOOK_SECONDS = 0.0005
 
 
-def serve(node_pid: int, memory_bytes: int, descriptor: int) -> NoReturn:
+def serve(node_pid: int, memory_bytes: int, file_bytes: int, descriptor: int) -> NoReturn:
     """Forks a shell at each request, until the node hangs up."""
     control = socket.socket(fileno=descriptor)
     _call_this_process("python-template")
@@ -43,7 +43,8 @@ def serve(node_pid: int, memory_bytes: int, descriptor: int) -> NoReturn:
             os._exit(0)
         if _fork_orphan(control):
             control.close()
-            _become_shell(node_pid, memory_bytes, json.loads(message), *descriptors)
+            request = {"memory": memory_bytes, "files": file_bytes, **json.loads(message)}
+            _become_shell(node_pid, request, *descriptors)
         for number in descriptors:
             os.close(number)
 
@@ -79,16 +80,14 @@ def _fork_and_end(control: socket.socket) -> bool:
     os._exit(0)
 
 
-def _become_shell(
-    node_pid: int, memory_bytes: int, request: dict[str, Any], output: int, connection: int
-) -> NoReturn:
+def _become_shell(node_pid: int, request: dict[str, Any], output: int, connection: int) -> NoReturn:
     try:
         os.setsid()
         for stream in (sys.stdout, sys.stderr):
             os.dup2(output, stream.fileno())
         os.close(output)
         bounds.bind_to_node(node_pid)
-        bounds.limit_resources(memory_bytes, request["group"])
+        bounds.limit_resources(request["memory"], request["files"], request["group"])
         os.chdir(request["work"])
         os.environ.clear()
         os.environ.update(request["environment"])

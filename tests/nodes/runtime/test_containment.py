@@ -24,7 +24,9 @@ def _node_serves_afterwards(node: RunningNode) -> Iterator[None]:
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
     """A node that lets a call run for two seconds."""
     directory = tmp_path_factory.mktemp("impatient")
-    with running_node(directory, MLOPS_RSCRIPT=NO_R, MLOPS_RUN_SECONDS="2") as running:
+    with running_node(
+        directory, MLOPS_RSCRIPT=NO_R, MLOPS_RUN_SECONDS="2", MLOPS_SHELL_FILE_MB="2"
+    ) as running:
         yield running
 
 
@@ -49,6 +51,19 @@ def test_python_objects_without_end_are_a_memory_error(node: RunningNode) -> Non
 def test_one_array_too_large_is_a_memory_error(node: RunningNode) -> None:
     result = node.publish("import numpy\nx = numpy.ones((10, 1000, 1000, 1000))").score()
     assert "MemoryError" in result["errorMessage"]
+
+
+def test_a_file_beyond_its_bound_cannot_be_written(impatient: RunningNode) -> None:
+    code = "with open('large', 'wb') as file:\n    file.truncate(3_000_000)"
+    result = impatient.publish(code).score()
+    assert result["success"] is False
+    assert "File too large" in result["errorMessage"]
+
+
+def test_no_program_can_give_a_shell_privileges(node: RunningNode) -> None:
+    code = "status = open('/proc/self/status').read()"
+    status = node.publish(code, outputs=[("status", "character")]).outputs()["status"]
+    assert "NoNewPrivs:\t1" in status
 
 
 def test_memory_spread_over_children_is_stopped(node: RunningNode) -> None:
