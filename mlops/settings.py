@@ -23,6 +23,8 @@ TRUSTED_PROXIES = env_list("MLOPS_TRUSTED_PROXIES")
 # Secrets: generated into the data directory unless given.
 SECRET_KEY = env_str("MLOPS_SECRET_KEY") or read_or_create_secret(SECRETS_DIR / "secret_key")
 CLUSTER_KEY = env_str("MLOPS_CLUSTER_KEY") or read_or_create_secret(SECRETS_DIR / "cluster_key")
+# Compute nodes accept it too, while web nodes go over from it to the other one.
+FORMER_CLUSTER_KEY = env_str("MLOPS_FORMER_CLUSTER_KEY")
 TOKEN_SIGNING_KEY_FILE = env_path(
     "MLOPS_TOKEN_SIGNING_KEY_FILE", SECRETS_DIR / "token_signing_key.pem"
 )

@@ -8,18 +8,30 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .errors import NotAuthorized
 
 METRICS_PATH = "/metrics"
+_BEARER = b"Bearer "
+
+
+class ClusterKeys:
+    """The keys by which web nodes prove themselves: one, and another while it is replaced."""
+
+    def __init__(self, *keys: str) -> None:
+        self._keys = [key.encode() for key in keys if key]
+
+    def accept(self, shown: bytes) -> bool:
+        """Whether it is one of them; tells nothing by the time it takes."""
+        return True in [hmac.compare_digest(shown, key) for key in self._keys]
 
 
 class ClusterKeyRequired:
-    """Passes on what carries the cluster key as bearer token; answers 401 to everything else.
+    """Passes on what carries a cluster key as bearer token; answers 401 to everything else.
 
     Where there is a metrics token it opens /metrics as well, and nothing else.
     """
 
-    def __init__(self, app: ASGIApp, cluster_key: str, metrics_token: str = "") -> None:
+    def __init__(self, app: ASGIApp, cluster_keys: ClusterKeys, metrics_token: str = "") -> None:
         self._app = app
-        self._expected = b"Bearer " + cluster_key.encode()
-        self._of_metrics = b"Bearer " + metrics_token.encode() if metrics_token else None
+        self._cluster_keys = cluster_keys
+        self._of_metrics = _BEARER + metrics_token.encode() if metrics_token else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on, or refuses it."""
@@ -31,7 +43,7 @@ class ClusterKeyRequired:
     def _is_authorized(self, scope: Scope) -> bool:
         for name, value in scope["headers"]:
             if name == b"authorization":
-                if hmac.compare_digest(value, self._expected):
+                if value.startswith(_BEARER) and self._cluster_keys.accept(value[len(_BEARER) :]):
                     return True
                 return (
                     self._of_metrics is not None

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .authorization import ClusterKeys
+
 MIB = 1024**2
 GIB = 1024**3
 
@@ -12,6 +14,7 @@ class NodeConfig:
     """Every setting of one compute node; sizes in bytes, times in seconds."""
 
     cluster_key: str = field(repr=False)
+    former_cluster_key: str = field(default="", repr=False)  # taken as well while it is replaced
     metrics_token: str = field(default="", repr=False)  # shown instead of it for metrics alone
     data_dir: Path  # of this node alone: bundles, sizes of pools, and the work root
     python: str
@@ -45,6 +48,11 @@ class NodeConfig:
     upload_max_bytes: int = 4 * GIB
     extracted_max_bytes: int = 16 * GIB  # of one snapshot
     bundle_store_bytes: int = 32 * GIB
+
+    @property
+    def cluster_keys(self) -> ClusterKeys:
+        """What web nodes may show."""
+        return ClusterKeys(self.cluster_key, self.former_cluster_key)
 
     @property
     def bundles_dir(self) -> Path:

@@ -54,7 +54,7 @@ def application(node: ComputeNode) -> ClusterKeyRequired:
         },
     )
     lane = ScoreLane(app, node)
-    return ClusterKeyRequired(lane, node.config.cluster_key, node.config.metrics_token)
+    return ClusterKeyRequired(lane, node.config.cluster_keys, node.config.metrics_token)
 
 
 async def _serve(config: NodeConfig) -> None:

@@ -42,6 +42,7 @@ def node_config(host: str, port: int) -> NodeConfig:
     realtime_memory = env_int("MLOPS_REALTIME_MEMORY_MB", _default_memory_mb(), minimum=1) * MIB
     return NodeConfig(
         cluster_key=settings.CLUSTER_KEY,
+        former_cluster_key=settings.FORMER_CLUSTER_KEY,
         metrics_token=settings.METRICS_TOKEN,
         data_dir=settings.DATA_DIR / f"computenode-{port}",
         python=sys.executable,

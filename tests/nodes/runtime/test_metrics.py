@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from nodes.runtime.authorization import ClusterKeyRequired
+from nodes.runtime.authorization import ClusterKeyRequired, ClusterKeys
 from tests.figures import Figures, require_histogram
 from tests.mlops.layers import get, handed_in
 from tests.nodes.runtime.conftest import NO_R
@@ -58,7 +58,7 @@ def test_no_other_token_does(node: RunningNode, header: str) -> None:
 
 
 def test_where_there_is_no_metrics_token_none_opens_anything() -> None:
-    layer = ClusterKeyRequired(handed_in, "the cluster key")
+    layer = ClusterKeyRequired(handed_in, ClusterKeys("the cluster key"))
     for header in ("Bearer", "Bearer ", f"Bearer {TOKEN}"):
         answer = get(layer, "/metrics", headers={"Authorization": header})
         assert answer.status_code == 401
