@@ -1,7 +1,9 @@
-"""The cluster key: nobody else may speak to a compute node."""
+"""Who may speak to a compute node: whoever has the cluster key, from an address that is allowed."""
 
 import hmac
+import ipaddress
 import json
+from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -20,6 +22,24 @@ class ClusterKeys:
     def accept(self, shown: bytes) -> bool:
         """Whether it is one of them; tells nothing by the time it takes."""
         return True in [hmac.compare_digest(shown, key) for key in self._keys]
+
+
+class AllowedClients:
+    """The addresses from which connections are taken: of some networks, or all where none is named.
+
+    ValueError when one is no address or network, and says which.
+    """
+
+    def __init__(self, networks: Iterable[str]) -> None:
+        self._networks = [ipaddress.ip_network(network) for network in networks]
+
+    def include(self, address: str) -> bool:
+        """Whether the address is one of them."""
+        if not self._networks:
+            return True
+        client = ipaddress.ip_address(address)
+        mapped = getattr(client, "ipv4_mapped", None)  # as a socket for both versions shows IPv4
+        return any((mapped or client) in network for network in self._networks)
 
 
 class ClusterKeyRequired:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .authorization import ClusterKeys
+from .authorization import AllowedClients, ClusterKeys
 
 MIB = 1024**2
 GIB = 1024**3
@@ -16,6 +16,7 @@ class NodeConfig:
     cluster_key: str = field(repr=False)
     former_cluster_key: str = field(default="", repr=False)  # taken as well while it is replaced
     metrics_token: str = field(default="", repr=False)  # shown instead of it for metrics alone
+    allowed_clients: AllowedClients = field(default_factory=lambda: AllowedClients(()))
     data_dir: Path  # of this node alone: bundles, sizes of pools, and the work root
     python: str
     rscript: str

@@ -34,6 +34,13 @@ def http_protocol(node: ComputeNode) -> type[HttpToolsProtocol]:
     class HttpOrMultiplexed(HttpToolsProtocol):
         is_new = True
 
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(cast(asyncio.Transport, transport))
+            peer = transport.get_extra_info("peername")  # None when it has left already
+            if peer and not node.config.allowed_clients.include(peer[0]):
+                logger.warning("A connection from %s is refused: it is not allowed.", peer[0])
+                self.transport.abort()
+
         def data_received(self, data: bytes) -> None:
             if self.is_new and data.startswith(PREFACE):
                 self.connections.discard(self)

@@ -9,7 +9,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from mlops import __version__
-from mlops.env import env_int, env_str
+from mlops.env import env_int, env_list, env_str
+from nodes.runtime.authorization import AllowedClients
 from nodes.runtime.config import GIB, MIB, NodeConfig
 from nodes.runtime.errors import NodeError
 from nodes.runtime.server import serve
@@ -42,6 +43,7 @@ def node_config(host: str, port: int) -> NodeConfig:
     realtime_memory = env_int("MLOPS_REALTIME_MEMORY_MB", _default_memory_mb(), minimum=1) * MIB
     return NodeConfig(
         cluster_key=settings.CLUSTER_KEY,
+        allowed_clients=_allowed_clients(),
         former_cluster_key=settings.FORMER_CLUSTER_KEY,
         metrics_token=settings.METRICS_TOKEN,
         data_dir=settings.DATA_DIR / f"computenode-{port}",
@@ -69,6 +71,13 @@ def node_config(host: str, port: int) -> NodeConfig:
         score_max_bytes=settings.MAX_JSON_BYTES,
         upload_max_bytes=settings.MAX_UPLOAD_BYTES,
     )
+
+
+def _allowed_clients() -> AllowedClients:
+    try:
+        return AllowedClients(env_list("MLOPS_ALLOWED_CLIENTS"))
+    except ValueError as error:
+        raise CommandError(f"MLOPS_ALLOWED_CLIENTS: {error}.") from None
 
 
 def _processors() -> int:
