@@ -35,6 +35,7 @@ from nodes.breakers import Breakers
 from nodes.compute_node import ComputeNode
 from nodes.models import NodeEntry, NodeHealth, Runtime
 from nodes.routing import choose
+from nodes.runtime.api_version import API_VERSION, is_compatible
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -57,21 +58,26 @@ def load_picture() -> Picture:
     """The candidates now: declared single addresses, and members of ranges that answer.
 
     The prober records which do and what they run; what it recorded last counts, however long ago.
-    It only ever narrows the choice: where nothing would be left, all that are known stay in.
+    It only ever narrows the choice: where nothing would be left, all that are known stay in, but
+    for those of another major version of the compute node API, which are never called.
     """
     entries = declared_uris()
     ranges = [uri for uri in entries if uri.is_range]
     candidates = [str(uri) for uri in entries if not uri.is_range]
     silent: list[str] = []
+    foreign: set[str] = set()
     lacking: dict[str, set[str]] = {runtime: set() for runtime in Runtime.values}
     for health in NodeHealth.objects.all():
+        if not is_compatible(health.report.get("apiVersion", API_VERSION)):
+            foreign.add(health.address)
         address = _parsed(health.address)
         if any(uri.contains(address) for uri in ranges):
             (candidates if health.is_answering else silent).append(health.address)
         for runtime, state in health.report.get("runtimes", {}).items():
             if not state.get("available", True):
                 lacking.setdefault(runtime, set()).add(health.address)
-    addresses = tuple(dict.fromkeys(candidates or silent))
+    known = [one for one in candidates if one not in foreign] or silent
+    addresses = tuple(one for one in dict.fromkeys(known) if one not in foreign)
     return Picture(
         addresses=addresses,
         by_runtime={

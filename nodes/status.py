@@ -19,6 +19,7 @@ from nodes.compute_node import ComputeNode
 from nodes.health import names
 from nodes.models import NodeHealth
 from nodes.registry import declared_uris
+from nodes.runtime.api_version import API_VERSION, is_compatible
 
 StatusCode = Literal["pass", "warn", "fail"]
 
@@ -133,4 +134,7 @@ def _node(answer: Mapping[str, Any]) -> Status:
         details[f"{prefix}CanOpenShell"] = str(bool(runtime.get("canOpenShell")))
     details["apiVersion"] = str(answer.get("apiVersion", ""))
     details["logPath"] = str(answer.get("logPath", ""))
+    if not is_compatible(details["apiVersion"]):
+        details["reason"] = f"It is not called: this web node speaks version {API_VERSION}."
+        return Status("fail", details)
     return Status("pass", details)

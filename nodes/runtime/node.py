@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from . import guardian
+from .api_version import API_VERSION
 from .bundles import Bundle, BundleStore
 from .config import NodeConfig
 from .control_groups import ControlGroups
@@ -29,7 +30,6 @@ from .translators import Translators
 
 logger = logging.getLogger(__name__)
 
-API_VERSION = "1.0"
 _MOST_POOLS_REPORTED = 100
 
 # How calls end, as HTTP statuses; 499 is what web servers note for a caller that went away.

@@ -70,6 +70,27 @@ def test_a_declared_single_address_is_a_candidate_before_anybody_has_seen_it() -
 
 
 @pytest.mark.django_db
+def test_a_node_of_another_major_version_is_never_a_candidate() -> None:
+    for uri, version in ((A, "1.7"), (B, "2.0")):
+        NodeEntry.objects.create(uri=uri)
+        health = seen(uri)
+        health.report["apiVersion"] = version
+        health.save()
+    assert load_picture().addresses == (A,)
+    NodeEntry.objects.get(uri=A).delete()
+    assert load_picture().addresses == ()
+
+
+@pytest.mark.django_db
+def test_a_member_of_a_range_of_another_major_version_is_no_candidate_either() -> None:
+    NodeEntry.objects.create(uri="http://10.0.0.1-2:12805/")
+    health = seen(A)
+    health.report["apiVersion"] = "2.0"
+    health.save()
+    assert load_picture().addresses == ()
+
+
+@pytest.mark.django_db
 def test_a_single_address_stays_a_candidate_when_the_prober_cannot_reach_it() -> None:
     NodeEntry.objects.create(uri=A)
     seen(A, error="refused")

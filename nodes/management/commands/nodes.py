@@ -79,7 +79,7 @@ class Command(BaseCommand):
         if not states:
             raise CommandError("No compute node answers.")
         if silent := [address for address, state in states.items() if state.code != "pass"]:
-            raise CommandError(f"{len(silent)} of {len(states)} nodes do not answer.")
+            raise CommandError(f"{len(silent)} of {len(states)} nodes cannot be used.")
 
     def _print_json(self, value: Any) -> None:
         self.stdout.write(json.dumps(value, indent=2))
@@ -93,6 +93,8 @@ def _report(state: Status) -> dict[str, Any]:
 
 
 def _said(state: Status) -> str:
+    if reason := state.details.get("reason"):
+        return f"answers with version {state.details['apiVersion']}. {reason}"
     if state.code != "pass":
         return "does not answer as a compute node"
     runtimes = [

@@ -138,6 +138,16 @@ def test_a_real_node_passes(client: APIClient, declared_node: RunningNode) -> No
     assert node["details"]["logPath"]
 
 
+def test_a_node_of_another_major_version_fails_with_the_reason(client: APIClient) -> None:
+    report = {"apiVersion": "2.0", "runtimes": {"Python": runtime()}}
+    with serving_in_thread(answering(report)) as server:
+        declare(f"{server.url}/")
+        (node,) = status_of(client)["components"]["backends"]["components"].values()
+    assert node["statusCode"] == "fail"
+    assert node["details"]["apiVersion"] == "2.0"
+    assert "this web node speaks version 1.0" in node["details"]["reason"]
+
+
 def test_without_any_node_it_fails(client: APIClient) -> None:
     assert backends_of(client) == ("fail", {})
     assert status_of(client)["statusCode"] == "fail"

@@ -108,7 +108,7 @@ def test_a_test_can_be_had_as_json(declared_node: RunningNode) -> None:
 def test_a_node_that_does_not_answer_fails(declared_node: RunningNode) -> None:
     printed = io.StringIO()
     silent = f"http://127.0.0.1:{free_port()}"
-    with pytest.raises(CommandError, match="1 of 2 nodes do not answer"):
+    with pytest.raises(CommandError, match="1 of 2 nodes cannot be used"):
         call_command("nodes", "test", f"{declared_node.address},{silent}", stdout=printed)
     assert f"{silent}/ does not answer as a compute node" in printed.getvalue()
 
