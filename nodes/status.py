@@ -95,7 +95,8 @@ def _backends() -> Status:
     n_passing = sum(each.code == "pass" for each in found.values())
     if n_passing == 0:
         # What should be there is shown, ranges as they were declared.
-        return Status("fail", components={str(uri): Status("fail") for uri in entries})
+        expected = {str(uri): found.get(str(uri), Status("fail")) for uri in entries}
+        return Status("fail", components=expected)
     return Status("pass" if n_passing == len(found) else "warn", components=found)
 
 
@@ -134,7 +135,7 @@ def _node(answer: Mapping[str, Any]) -> Status:
         details[f"{prefix}CanOpenShell"] = str(bool(runtime.get("canOpenShell")))
     details["apiVersion"] = str(answer.get("apiVersion", ""))
     details["logPath"] = str(answer.get("logPath", ""))
-    if not is_compatible(details["apiVersion"]):
+    if details["apiVersion"] and not is_compatible(details["apiVersion"]):
         details["reason"] = f"It is not called: this web node speaks version {API_VERSION}."
         return Status("fail", details)
     return Status("pass", details)
