@@ -65,14 +65,16 @@ class Catalogue:
     async def find(self, name: str, version: str) -> PublishedVersion | None:
         """The version, None when it is not published; Busy when nothing could ever be read."""
         next_reading = self._n_begun + 1
-        if not self._is_younger(FRESH_SECONDS):
+        if self._changes != _local_changes:
+            # The reading under way, if there is one, may have looked before the change.
+            await self._read_from(next_reading)
+        elif not self._is_younger(FRESH_SECONDS):
             await self._read_shared()
         elif not self._is_younger(AGEING_SECONDS):
             self._ahead.begin(self._read_shared)
         found = self._versions.get((name, version))
         if found is None and is_name(name) and is_name(version):
-            while self._n_done < next_reading:
-                await self._read_shared()
+            await self._read_from(next_reading)
             found = self._versions.get((name, version))
         if not self._is_filled:
             raise Busy("The published services cannot be read from the database at the moment.")
@@ -80,6 +82,11 @@ class Catalogue:
 
     def _is_younger(self, seconds: float) -> bool:
         return self._changes == _local_changes and self._clock() - self._read_at < seconds
+
+    async def _read_from(self, number: int) -> None:
+        """Wait until the reading of this number is done."""
+        while self._n_done < number:
+            await self._read_shared()
 
     async def _read_shared(self) -> None:
         """Wait for the reading under way, or for one of our own; no caller's end breaks it off."""

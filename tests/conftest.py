@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.conf import settings as project_settings
 from django.contrib.auth.models import Group
+from django.db import connection
 from django.test import Client
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 from rest_framework.test import APIClient
 
 from mlops.accounts import tokens
@@ -23,6 +24,18 @@ pytest_plugins = ["tests.brokers", "tests.e2e.one_box"]
 PASSWORD = "Quite-Secret-1"
 CONTRIBUTORS = "data-scientists"
 READERS = "dashboards"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """The test database, which cannot be removed while a thread keeps a connection to it."""
+    yield
+    if connection.vendor == "postgresql":
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
 
 
 @pytest.fixture(autouse=True)

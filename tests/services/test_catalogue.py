@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from mlops.accounts.models import User
 from mlops.errors import Busy, NotFound
+from services import catalogue as catalogue_module
 from services.actions.delete import delete_version
 from services.actions.patch import patch_version
 from services.catalogue import (
@@ -222,3 +223,29 @@ def test_the_database_itself_can_be_asked(alice: User, catalogue: Catalogue) -> 
     assert published_version("churn", "v1") == find(catalogue)
     with pytest.raises(NotFound):
         published_version("churn", "v2")
+
+
+def test_a_change_is_seen_at_once_though_a_reading_had_looked_before_it(
+    alice: User, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_version(alice)
+    assert find(catalogue) is not None
+    read = catalogue_module._read_if_changed
+
+    def change_after_reading(*known: Any) -> Any:
+        monkeypatch.setattr(catalogue_module, "_read_if_changed", read)
+        seen = read(*known)
+        delete_version(user=alice, name="churn", version="v1")
+        return seen
+
+    monkeypatch.setattr(catalogue_module, "_read_if_changed", change_after_reading)
+
+    async def main() -> Any:
+        reading = asyncio.create_task(catalogue._read_shared())
+        while catalogue._changes == catalogue_module._local_changes:
+            await asyncio.sleep(0)
+        found = await catalogue.find("churn", "v1")
+        await reading
+        return found
+
+    assert run(main()) is None
