@@ -14,7 +14,7 @@ _CONTINUE = b"HTTP/1.1 100"
 
 
 class CorkedHttpProtocol(HttpToolsProtocol):
-    """Hands uvicorn a transport that joins what is written in one turn of the event loop."""
+    """Hands uvicorn a transport that joins the head of an answer and what follows it."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of asyncio.Protocol."""

@@ -64,7 +64,8 @@ class Multiplexed(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._out: Outbox
         self._loop = asyncio.get_running_loop()
-        self._opening: bytes | None = b""  # what has come of the preface; None once it was right
+        self._is_open = False  # whether the preface was right
+        self._opening = b""  # what has come of it
         self._reader = FrameReader()
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._is_stopping = False
@@ -100,7 +101,7 @@ class Multiplexed(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Part of asyncio.Protocol."""
-        if self._opening is not None:
+        if not self._is_open:
             data = self._open(data)
         try:
             for kind, call, first, second, payload in self._reader.feed(data):
@@ -114,7 +115,6 @@ class Multiplexed(asyncio.Protocol):
 
     def _open(self, data: bytes) -> bytes:
         """Check the preface once it is whole; what follows it."""
-        assert self._opening is not None  # noqa: S101
         line, end, rest = (self._opening + data).partition(b"\r\n")
         if not end and len(line) < _PREFACE_BYTES:
             self._opening = line
@@ -124,7 +124,7 @@ class Multiplexed(asyncio.Protocol):
             logger.warning("A connection is refused: its cluster key is missing or wrong.")
             self._transport.close()
             return b""
-        self._opening = None
+        self._is_open = True
         self._out.write(_OPENING)
         return rest
 
