@@ -28,6 +28,7 @@ Database = Callable[..., Awaitable[Any]]
 TICK_SECONDS = 0.2
 RENEW_SECONDS = 10.0  # or a quarter of the lease, if that is less
 MOST_ATTEMPTS = 3  # of an item whose node failed while it may have been running
+_MOST_UNRECORDED = 100  # results, beyond which recording does not wait for the tick
 _QUEUED_BYTES = 16 * 1024 * 1024  # beyond that nothing more is claimed
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 2.0
@@ -136,11 +137,14 @@ class Part:
             logger.error("An item of batch %s broke.", self.batch_id, exc_info=error)
             self.abort()
         self._start_items()
-        if not self._running:
+        if not self._running or len(self._outcomes) >= _MOST_UNRECORDED:
             self._wake.set()
 
     async def _pause(self) -> None:
-        """Until the next tick, or until nothing is running any more."""
+        """Until the next tick, until nothing is running, or until many results are to be recorded.
+
+        What is not recorded is run again when this process dies.
+        """
         try:
             async with asyncio.timeout(TICK_SECONDS):
                 await self._wake.wait()
@@ -165,7 +169,7 @@ class Part:
             return 0
         if sum(len(item.body) for _, item in self._queue) > _QUEUED_BYTES:
             return 0
-        n_soon = min(self._n_slots, self.wanted) + self._n_last_recorded
+        n_soon = min(self._n_slots, self.wanted) + min(self._n_last_recorded, _MOST_UNRECORDED)
         return 2 * n_soon - len(self._queue) if len(self._queue) < n_soon else 0
 
     async def _exchange(self) -> None:
