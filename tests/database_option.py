@@ -15,7 +15,7 @@ URL = "MLOPS_DATABASE_URL"
 # The port of the server that a test run has started; its worker processes inherit it.
 PORT = "MLOPS_TESTS_POSTGRESQL_PORT"
 # Fixtures and names that stand for a database, besides pytest-django's.
-_FIXTURES = {"db", "transactional_db", "web_node", "one_box", "new_box"}
+_FIXTURES = {"db", "transactional_db", "web_node", "one_box", "open_box", "new_box"}
 _PROCESSES = {"WebNode", "start_web_node", "OneBox"}
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the product needs into .venv and, where it may, from Debian. Called by the Makefile:
-#   install.sh run    what `make run` needs; without R it goes on with Python only
+#   install.sh run    what `make run` needs; without R it goes on with Python only, without
+#                     bubblewrap with shells that are isolated less
 #   install.sh test   what `make test` needs on top; everything must be there
 #   install.sh bench  what `make bench` needs; peers in Python get environments of their own later
 # A second call with nothing changed installs nothing.
@@ -109,6 +110,10 @@ ensure() {
   }
 }
 
+bubblewrap_is_ready() { command -v bwrap; }
+
+ensure_bubblewrap() { ensure bubblewrap_is_ready "What keeps shells apart" bubblewrap; }
+
 ensure_r() { ensure r_is_ready "What R services need" "${r_packages[@]}"; }
 
 # One installer at a time; the lock ends with this script, however it ends.
@@ -122,15 +127,18 @@ case $purpose in
   run)
     install_requirements requirements.txt
     ensure_r || say "Going on with Python only."
+    ensure_bubblewrap || say "Going on with shells that are isolated less."
     ;;
   test)
     install_requirements requirements-dev.txt
     ensure_r
+    ensure_bubblewrap
     ensure what_tests_call_is_ready "What the tests call" "${test_packages[@]}"
     ;;
   bench)
     install_requirements requirements-dev.txt
     ensure_r
+    ensure_bubblewrap
     ensure what_benchmarks_call_is_ready "What the benchmarks call" "${bench_packages[@]}"
     ;;
   *) fail "usage: install.sh run|test|bench" ;;

@@ -4,8 +4,10 @@ import os
 import shutil
 import stat
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from . import beneath
 
 _MAX_ENTRIES = 100_000
 _CHUNK_BYTES = 1024**2
@@ -39,50 +41,31 @@ def write(source: Path, target: Path, extra: dict[str, Path]) -> None:
     """Writes the regular files below `source` as the zip `target`, and those of `extra`, which are
     files or folders, in place of what has their names."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for path in regular_files(source):
-            name = path.relative_to(source)
-            if name.parts[0] not in extra:
-                _add(archive, path, name.as_posix())
+        for name, file in beneath.open_files(source):
+            if name.partition("/")[0] not in extra:
+                _add(archive, file, name)
         for top, place in extra.items():
-            for path in regular_files(place) if place.is_dir() else [place]:
-                _add(archive, path, PurePosixPath(top, path.relative_to(place)).as_posix())
+            if place.is_dir():
+                for name, file in beneath.open_files(place):
+                    _add(archive, file, f"{top}/{name}")
+            else:
+                with place.open("rb") as file:
+                    _add(archive, file, top)
 
 
-def merge(source: Path, target: Path) -> None:
-    """Moves the files below `source` to the same names below `target`, replacing what is there."""
-    for path in regular_files(source):
-        place = target
-        for part in path.relative_to(source).parts[:-1]:
-            place = place / part
-            if place.is_symlink() or not place.is_dir():
-                place.unlink(missing_ok=True)
-                place.mkdir()
-        final = place / path.name
-        if final.is_dir() and not final.is_symlink():
-            shutil.rmtree(final)
-        path.replace(final)
+def merge(source: Path, target: Path, uid: int | None) -> None:
+    """Moves the files below `source` to the same names below `target`, replacing what is there, as
+    files of the user."""
+    for name in sorted(beneath.list_files(source)):
+        beneath.place(source / name, target, name.split("/"), uid=uid, by_force=True)
 
 
-def _add(archive: zipfile.ZipFile, path: Path, name: str) -> None:
+def _add(archive: zipfile.ZipFile, file: BinaryIO, name: str) -> None:
     entry = zipfile.ZipInfo(name)  # no times: the same files give the same zip
     entry.compress_type = zipfile.ZIP_DEFLATED
-    entry.external_attr = (stat.S_IFREG | stat.S_IMODE(path.stat().st_mode)) << 16
-    with path.open("rb") as reading, archive.open(entry, "w", force_zip64=True) as writing:
-        shutil.copyfileobj(reading, writing, _CHUNK_BYTES)
-
-
-def regular_files(root: Path) -> Iterator[Path]:
-    """The plain files below `root`; links are neither followed nor given."""
-    for directory, names, files in os.walk(root):
-        names.sort()
-        for name in sorted(files):
-            path = Path(directory, name)
-            try:
-                mode = path.lstat().st_mode
-            except FileNotFoundError:  # code may run meanwhile
-                continue
-            if stat.S_ISREG(mode):
-                yield path
+    entry.external_attr = (stat.S_IFREG | stat.S_IMODE(os.fstat(file.fileno()).st_mode)) << 16
+    with archive.open(entry, "w", force_zip64=True) as writing:
+        shutil.copyfileobj(file, writing, _CHUNK_BYTES)
 
 
 def _extract_entry(

@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection
@@ -63,6 +64,7 @@ class BundleStore:
             except (OSError, BundleInvalid):
                 shutil.rmtree(path, ignore_errors=True)
                 continue
+            _make_readable(path)
             found.append((path.stat().st_mtime, Bundle(path.name, path, manifest)))
         for _, bundle in sorted(found, key=lambda item: item[0]):
             self._known[bundle.id] = bundle
@@ -137,6 +139,7 @@ class BundleStore:
                 raise BundleInvalid(f"The snapshot is refused: {error}.") from None
         payload.unlink()
         size = _size_below(draft)
+        _make_readable(draft)
         if not bundle.directory.exists():
             try:
                 draft.rename(bundle.directory)
@@ -190,6 +193,15 @@ def _take_out_model(container: Path, target: Path) -> None:
         except ModelRefused as error:
             raise BundleInvalid(str(error)) from None
         shutil.copyfileobj(source, copy, _COPY_BYTES)
+
+
+def _make_readable(directory: Path) -> None:
+    """Lets the users of shells read it, who find it by its name alone: see isolation.py."""
+    for parent, _, files in os.walk(directory):
+        Path(parent).chmod(0o755)
+        for name in files:
+            path = Path(parent, name)
+            path.chmod(0o755 if path.stat().st_mode & stat.S_IXUSR else 0o644)
 
 
 def _size_below(directory: Path) -> int:

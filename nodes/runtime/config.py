@@ -32,6 +32,11 @@ class NodeConfig:
     shell_memory_bytes: int = 2 * GIB
     shell_max_processes: int = 64
     shell_file_bytes: int = 8 * GIB  # of each file that it writes
+    shell_disk_bytes: int = 32 * GIB  # of all its files
+    shell_cpu_seconds: float = 3600.0  # of one call, on all processors together
+    shell_isolation: str = "auto"  # or a level of isolation.py
+    shell_network: bool = True
+    private_paths: tuple[Path, ...] = ()  # what no shell in a sandbox sees
 
     run_seconds: float = 3600.0
     queue_length: int = 1000

@@ -1,9 +1,10 @@
 """A small process beside the node that watches its shells and, at its end, cleans up after it.
 
-    guardian.py <pid of the node> <work root> <most processes> <most memory in bytes>
+    guardian.py <pid of the node> <work root> <most processes> <most memory> <most disk, in bytes>
 
 It kills the shell whose processes are too many or use too much memory, and tells the node which and
-why, a line each. It is a process of its own because a node that shares the machine with a fork bomb
+why, a line each. Of a shell whose files take too much room it tells the node the directory, which
+kills the shell. It is a process of its own because a node that shares the machine with a fork bomb
 gets its turn too late.
 
 Shells die with the node even when it is killed, but what their code started need not. The end of
@@ -28,6 +29,10 @@ _SCAN_SECONDS = 0.2
 _SUSPICIOUS_GROWTH = 16
 _ROUNDS = 50
 _PAUSE_SECONDS = 0.02
+_DISK_LOOK_SECONDS = 0.5
+_DISK_PARTS = 8  # of the bound: by how much the room shrinks before it is looked who took it
+_RESERVED_PARTS = 50  # of the disk
+_RESERVED_BYTES = 1024**3
 
 
 class Watch:
@@ -91,6 +96,63 @@ class Watch:
         return sum(self._processes.proportional_bytes(process.pid) for process in tree)
 
 
+class DiskWatch:
+    """The bound on the files of each shell, whose directories are those below `work_root`.
+
+    To add up files takes long. So that is done only when the room on the disk has become less by a
+    part of the bound, or is nearly gone: then what takes most must go, whatever the bound.
+    """
+
+    def __init__(self, work_root: Path, most_bytes: int) -> None:
+        self._work_root = work_root
+        self._most_bytes = most_bytes
+        self._free_then = self._free()[0]
+        self._looked_at = time.monotonic()
+
+    def look(self) -> None:
+        """Reports directories that take too much on stdout."""
+        now = time.monotonic()
+        if now - self._looked_at < _DISK_LOOK_SECONDS:
+            return
+        self._looked_at = now
+        free, reserve = self._free()
+        self._free_then = max(free, self._free_then)
+        if free > reserve and self._free_then - free < self._most_bytes / _DISK_PARTS:
+            return
+        sizes = {home.name: _disk_bytes(home) for home in self._work_root.iterdir()}
+        for name, size in sizes.items():
+            if size > self._most_bytes:
+                most = self._most_bytes // 1024**2
+                _report(name, f"its files took more than the {most} MiB that a shell may have.")
+        largest = max(sizes, key=lambda name: sizes[name], default="")
+        if free <= reserve and largest and reserve / 2 < sizes[largest] <= self._most_bytes:
+            _report(largest, "the disk of the node is full, and its files took the most room.")
+        self._free_then = free
+
+    def _free(self) -> tuple[int, int]:
+        """The bytes free on the disk, and those that are to stay free."""
+        state = os.statvfs(self._work_root)
+        return state.f_bavail * state.f_frsize, min(
+            state.f_blocks * state.f_frsize // _RESERVED_PARTS, _RESERVED_BYTES
+        )
+
+
+def _report(name: str, reason: str) -> None:
+    os.write(sys.stdout.fileno(), f"{name} The call was stopped: {reason}\n".encode())
+
+
+def _disk_bytes(home: Path) -> int:
+    """What the files below take on the disk, each counted once."""
+    seen: dict[tuple[int, int], int] = {}
+    with contextlib.suppress(FileNotFoundError):  # it may be gone by now
+        for _, folders, files, descriptor in os.fwalk(home):
+            for name in (*folders, *files):
+                with contextlib.suppress(OSError):
+                    state = os.lstat(name, dir_fd=descriptor)
+                    seen[state.st_dev, state.st_ino] = state.st_blocks * 512
+    return sum(seen.values())
+
+
 def clean(work_root: Path) -> None:
     """Kills what still runs below `work_root`, and removes it."""
     processes = _load_processes()
@@ -137,12 +199,14 @@ def _become_urgent() -> None:
 
 def main() -> None:
     """See the module."""
-    node_pid, work_root, max_processes, memory_bytes = sys.argv[1:]
+    node_pid, work_root, max_processes, memory_bytes, disk_bytes = sys.argv[1:]
+    disk_watch = DiskWatch(Path(work_root), int(disk_bytes))
     watch = Watch(int(node_pid), int(max_processes), int(memory_bytes))
     _become_urgent()
     with contextlib.suppress(BrokenPipeError):
         while not select.select([sys.stdin], [], [], _LOOK_SECONDS)[0]:
             watch.look()
+            disk_watch.look()
     clean(Path(work_root))
 
 

@@ -27,7 +27,7 @@ class Guardian:
         config: NodeConfig,
         run_dir: Path,
         children: Children,
-        on_report: Callable[[int, str], None],
+        on_report: Callable[[str, str], None],
     ) -> None:
         self._on_report = on_report
         self._children = children
@@ -35,6 +35,7 @@ class Guardian:
             *(config.python, "-I", "-S", "-B", guardian.__file__),
             *(str(os.getpid()), str(run_dir)),
             *(str(config.shell_max_processes), str(config.shell_memory_bytes)),
+            str(config.shell_disk_bytes),
         ]
         self._loop = asyncio.get_running_loop()
         self._restart: asyncio.TimerHandle | None = None
@@ -77,5 +78,5 @@ class Guardian:
             return
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            pid, _, reason = line.decode().partition(" ")
-            self._on_report(int(pid), reason)
+            who, _, reason = line.decode().partition(" ")
+            self._on_report(who, reason)

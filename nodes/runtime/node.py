@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
-from . import guardian
+from . import guardian, isolation
 from .api_version import API_VERSION
 from .bundles import Bundle, BundleStore
 from .config import NodeConfig
@@ -18,6 +18,7 @@ from .errors import NodeError, RuntimeUnavailable
 from .figures import Calls
 from .formats.media import JSON, PLAIN, Formats
 from .guarding import Guardian
+from .housing import Housing
 from .manifests import REALTIME
 from .pool import Pool
 from .processes import Children, become_reaper
@@ -26,6 +27,7 @@ from .results import is_of_success, require_success
 from .scoring import Scorer
 from .sessions import Sessions
 from .starting import PythonStarter, RStarter, Starter
+from .template import Template
 from .translators import Translators
 
 logger = logging.getLogger(__name__)
@@ -44,9 +46,11 @@ class ComputeNode:
         self._children = Children()
         self._groups = ControlGroups(config.shell_max_processes)
         self._run_dir = config.work_root / uuid.uuid4().hex  # so no run meets another's leftovers
+        self._housing = Housing(config, self._run_dir, self._children, self._groups)
+        self._template = Template(config, self._run_dir, self._children)
         self._starters: list[Starter] = [
-            PythonStarter(config, self._run_dir, self._children, self._groups),
-            RStarter(config, self._run_dir, self._children, self._groups),
+            PythonStarter(config, self._housing, self._template, self._children),
+            RStarter(config, self._housing, self._template, self._children),
         ]
         self.pools = {starter.runtime: Pool(starter, config) for starter in self._starters}
         self.bundles = BundleStore(
@@ -65,16 +69,25 @@ class ComputeNode:
         self._guardian: Guardian | None = None
         self._lock: TextIO | None = None
 
-    def claim_directory(self) -> None:
-        """Takes the data directory; `RuntimeUnavailable` when another node has it."""
+    async def claim(self) -> None:
+        """Takes the data directory and finds out how shells can be isolated.
+
+        `RuntimeUnavailable` when another node has the directory, or the settings ask for what this
+        host does not allow.
+        """
         self._lock = _lock(self.config.data_dir)
+        self._housing.isolation = await isolation.decide(self.config, self._children)
+        logger.info("Shells are isolated by: %s", self._housing.isolation.level)
+        if reason := self._housing.isolation.reason:
+            logger.warning("Shells could be isolated better. %s", reason)
 
     async def start(self) -> None:
         """Cleans what a killed run left in the claimed directory, begins to start shells."""
-        self.config.work_root.mkdir(mode=0o700, exist_ok=True)
+        isolation.prepare(self.config, self._housing.isolation)
         for leftover in self.config.work_root.iterdir():
             await asyncio.to_thread(guardian.clean, leftover)
-        self._run_dir.mkdir(mode=0o700)
+        self._run_dir.mkdir(mode=0o711)
+        self._run_dir.chmod(0o711)
         become_reaper()
         self._groups.open()
         self._guardian = Guardian(self.config, self._run_dir, self._children, self._condemn)
@@ -91,8 +104,7 @@ class ComputeNode:
             self.dedicated.stop(),
             *(shell.gone() for shell in self._translators.stop()),
         )
-        for starter in self._starters:
-            starter.close()
+        self._template.close()
         if self._guardian:
             await self._guardian.stop()
         self._groups.close()
@@ -134,6 +146,7 @@ class ComputeNode:
             "runtimes": {name: pool.health() for name, pool in self.pools.items()},
             "pools": list(islice(self.dedicated.reports(), _MOST_POOLS_REPORTED)),
             "sessions": len(self.sessions.ids()),
+            "isolation": self._housing.isolation.report(),
             "logPath": self.config.log_path,
         }
 
@@ -145,11 +158,12 @@ class ComputeNode:
             *(pool.bundles_in_use() for pool in self.pools.values()),
         )
 
-    def _condemn(self, pid: int, reason: str) -> None:
+    def _condemn(self, who: str, reason: str) -> None:
+        """Kills the shell of this pid, or whose home has the name."""
         for pool in (*self.pools.values(), *self.dedicated.all()):
             for shell in pool.used_shells():
-                if shell.pid == pid:
-                    logger.warning("Shell %d: %s", pid, reason)
+                if who in (str(shell.pid), shell.home.name):
+                    logger.warning("Shell %d: %s", shell.pid, reason)
                     shell.condemn(reason)
 
 

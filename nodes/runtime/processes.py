@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _LOAD_AVERAGE = os.open("/proc/loadavg", os.O_RDONLY | os.O_CLOEXEC)
 _PR_SET_CHILD_SUBREAPER = 36
@@ -33,6 +34,7 @@ class Process:
     state: str
     started: int  # clock ticks since boot: with the pid the identity of a process
     resident_bytes: int
+    ticks: int  # of processor time, its own and that of children it has waited for
 
 
 def read_process(pid: int) -> Process | None:
@@ -50,6 +52,7 @@ def read_process(pid: int) -> Process | None:
         state=fields[0].decode(),
         started=int(fields[19]),
         resident_bytes=int(fields[21]) * PAGE_BYTES,
+        ticks=sum(map(int, fields[11:15])),
     )
 
 
@@ -149,6 +152,14 @@ def proportional_bytes(pid: int) -> int:
     except OSError:
         pass
     return 0
+
+
+def cpu_seconds_of(root: int) -> float:
+    """The processor time that `root`, all below it, and those of them that ended have taken."""
+    table = scan()
+    family = [root, *(process.pid for process in descendants(table, root))]
+    ticks = sum(table[pid].ticks for pid in family if pid in table)
+    return ticks / _TICKS_PER_SECOND
 
 
 def become_reaper() -> None:

@@ -59,7 +59,7 @@ def application(node: ComputeNode) -> ClusterKeyRequired:
 
 async def _serve(config: NodeConfig) -> None:
     node = ComputeNode(config)
-    node.claim_directory()
+    await node.claim()
     server = _Server(
         uvicorn.Config(
             application(node),

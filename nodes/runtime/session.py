@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import shutil
+import stat
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from .errors import (
 )
 from .execution import Execution
 from .history import History
+from .homes import STAGING, hand_over
 from .session_files import PACKAGES, WORKSPACE_FILES
 from .shell import Shell
 
@@ -45,8 +47,8 @@ class Session:
         self._running: Execution | None = None
         self._history = History(_HISTORY_MAX_BYTES)
         self._packages = shell.home / "packages"
-        self._exchange = shell.home / "exchange"  # files on their way in and out
-        self._exchange.mkdir(mode=0o700)
+        self._exchange = shell.home / "exchange"  # files that the shell reads or has written
+        self._staging = shell.home / STAGING  # and where it does not reach them
         shell.on_death = lambda _: self._end()
 
     async def close(self, *, force: bool) -> None:
@@ -148,7 +150,9 @@ class Session:
         async with self._turn():
             path = await self._receive(body)
             try:
-                await asyncio.to_thread(session_files.place_file, self._shell.work, name, path)
+                await asyncio.to_thread(
+                    session_files.place_file, self._shell.work, name, path, self._shell.uid
+                )
             finally:
                 path.unlink(missing_ok=True)
 
@@ -167,7 +171,7 @@ class Session:
     async def put_object(self, name: str, body: AsyncIterator[bytes]) -> None:
         """Binds the object in the body; `ObjectInvalid` when the interpreter cannot read it."""
         async with self._turn():
-            path = await self._receive(body)
+            path = self._handed_over(await self._receive(body))
             try:
                 answer = await self._call({"op": "put_object", "name": name, "path": str(path)})
             finally:
@@ -177,10 +181,10 @@ class Session:
     async def get_object(self, name: str) -> Path:
         """A file with the object's bytes, the caller's to delete."""
         async with self._turn():
-            path = self._scratch()
+            path = self._new_name()
             answer = await self._call({"op": "get_object", "name": name, "path": str(path)})
-        _check(answer, ObjectInvalid)
-        return path
+            _check(answer, ObjectInvalid)
+            return self._taken(path)
 
     async def delete_object(self, name: str) -> None:
         """Removes the object; `ObjectUnknown` when there is none."""
@@ -193,10 +197,11 @@ class Session:
     async def save_snapshot(self) -> Path:
         """A zip of all files, packages and objects, the caller's to delete."""
         async with self._turn():
-            workspace, zipped = self._scratch(), self._scratch()
+            written, zipped = self._new_name(), self._scratch()
             _check(
-                await self._call({"op": "save_workspace", "path": str(workspace)}), SnapshotInvalid
+                await self._call({"op": "save_workspace", "path": str(written)}), SnapshotInvalid
             )
+            workspace = self._taken(written)
             extra = {WORKSPACE_FILES[self._shell.runtime]: workspace, PACKAGES: self._packages}
             extra = {name: path for name, path in extra.items() if path.exists()}
             await asyncio.to_thread(archive.write, self._shell.work, zipped, extra)
@@ -223,15 +228,17 @@ class Session:
             raise SnapshotInvalid(f"The snapshot is refused: {error}.") from None
         packages = files / PACKAGES
         if packages.is_dir():  # first: objects may need them
-            self._packages.mkdir(mode=0o700, exist_ok=True)
-            await asyncio.to_thread(archive.merge, packages, self._packages)
+            await asyncio.to_thread(archive.merge, packages, self._packages, self._shell.uid)
             await asyncio.to_thread(shutil.rmtree, packages)
         workspace = files / WORKSPACE_FILES[self._shell.runtime]
         if workspace.exists():
-            header = {"op": "load_workspace", "path": str(workspace)}
-            _check(await self._call(header), SnapshotInvalid)
-            workspace.unlink()
-        await asyncio.to_thread(archive.merge, files, self._shell.work)
+            path = self._handed_over(workspace)
+            try:
+                header = {"op": "load_workspace", "path": str(path)}
+                _check(await self._call(header), SnapshotInvalid)
+            finally:
+                path.unlink(missing_ok=True)
+        await asyncio.to_thread(archive.merge, files, self._shell.work, self._shell.uid)
 
     # How they are made.
 
@@ -272,8 +279,28 @@ class Session:
             self._on_end()
 
     def _scratch(self) -> Path:
-        """A new name below the exchange directory."""
+        """A new name where the shell does not reach it."""
+        return self._staging / uuid.uuid4().hex
+
+    def _new_name(self) -> Path:
+        """A new name for a file that the shell is to write."""
         return self._exchange / uuid.uuid4().hex
+
+    def _handed_over(self, path: Path) -> Path:
+        """The file's new place, where the shell reads it."""
+        target = self._new_name()
+        hand_over(path, target, self._shell.uid)
+        return target
+
+    def _taken(self, path: Path) -> Path:
+        """The new place of a file that the shell has written; `ObjectInvalid` if it did not."""
+        target = self._scratch()
+        with contextlib.suppress(FileNotFoundError):
+            path.replace(target)
+            if stat.S_ISREG(target.lstat().st_mode):
+                return target
+            target.unlink()
+        raise ObjectInvalid("The interpreter did not write what was asked for.")
 
     async def _receive(self, body: AsyncIterator[bytes], path: Path | None = None) -> Path:
         path = path or self._scratch()

@@ -4,21 +4,29 @@ import asyncio
 import contextlib
 import logging
 import os
-import shutil
 import signal
 import socket
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from .channel import Channel, Frame
 from .console import Console
 from .errors import ShellDied, ShellUnreached
-from .processes import Children, descendants, is_childless, kill_tree, newest_pid, scan
+from .housing import Quarters
+from .processes import (
+    Children,
+    cpu_seconds_of,
+    descendants,
+    is_childless,
+    kill_tree,
+    newest_pid,
+    scan,
+)
 
 logger = logging.getLogger(__name__)
 
 _EXIT_GRACE_SECONDS = 0.5
+_CPU_LOOK_SECONDS = 1.0
 _SIGNAL_NOTES = {
     signal.SIGKILL: " (the machine may have run out of memory)",
     signal.SIGSEGV: " (segmentation fault)",
@@ -41,16 +49,18 @@ class Shell:
         *,
         runtime: str,
         pid: int,
-        home: Path,
+        quarters: Quarters,
         console: Console,
         children: Children,
         checks_children: bool,
-        on_buried: Callable[[], None],
+        cpu_seconds: float,
+        bury: Callable[[Quarters], Awaitable[None]],
     ) -> None:
         self.runtime = runtime
         self.pid = pid
-        self.home = home
-        self.work = home / "work"
+        self.uid = quarters.uid
+        self.home = quarters.home
+        self.work = quarters.home / "work"
         self.version = ""
         self.bundle_id: str | None = None
         self.idle_since = 0.0
@@ -60,7 +70,9 @@ class Shell:
         self.console = console
         self._children = children
         self._checks_children = checks_children
-        self._on_buried = on_buried
+        self._quarters = quarters
+        self._cpu_seconds = cpu_seconds
+        self._take_back = bury
         self._exit_code: int | None = None
         self._channel: Channel | None = None
         self._loop = asyncio.get_running_loop()
@@ -102,11 +114,11 @@ class Shell:
         pid_before = newest_pid()
         channel.send(header, body)
         self.call_started = self._loop.time()
-        timer = self._loop.call_at(deadline, self.condemn, expired or "the shell did not answer")
+        limit = _CallLimit(self, deadline, expired, self._cpu_seconds)
         try:
             answer, data = await self._answer(channel.expect())
         finally:
-            timer.cancel()
+            limit.cancel()
             self.call_started = None
         if self._checks_children and newest_pid() != pid_before and self._has_children():
             answer.setdefault("retire", "")
@@ -202,11 +214,50 @@ class Shell:
         await self.exited.wait()
         await asyncio.to_thread(self._children.sweep)
         self.console.close()
-        self._on_buried()
-        await asyncio.to_thread(shutil.rmtree, self.home, ignore_errors=True)
+        await self._take_back(self._quarters)
 
     def _has_children(self) -> bool:
         # Shells inherit the children of what they started, so none is left when they have none.
         if is_childless(self.pid):
             return False
         return any(process.state != "Z" for process in descendants(scan(), self.pid))
+
+
+class _CallLimit:
+    """The time that a call may take: on the clock, and of processors.
+
+    The latter is looked at each second, from the first on: what a short call takes is not asked.
+    """
+
+    def __init__(self, shell: Shell, deadline: float, expired: str, cpu_seconds: float) -> None:
+        self._shell = shell
+        self._deadline = deadline
+        self._expired = expired
+        self._cpu_seconds = cpu_seconds
+        self._cpu_before: float | None = None
+        self._loop = asyncio.get_running_loop()
+        self._arm()
+
+    def cancel(self) -> None:
+        """The call has ended."""
+        self._timer.cancel()
+
+    def _arm(self) -> None:
+        self._timer = self._loop.call_at(
+            min(self._deadline, self._loop.time() + _CPU_LOOK_SECONDS), self._look
+        )
+
+    def _look(self) -> None:
+        if self._loop.time() >= self._deadline:
+            self._shell.condemn(self._expired or "the shell did not answer")
+            return
+        spent = cpu_seconds_of(self._shell.pid)
+        if self._cpu_before is None:
+            self._cpu_before = spent
+        if spent - self._cpu_before > self._cpu_seconds:
+            self._shell.condemn(
+                f"The call was stopped: it took more than {self._cpu_seconds:g} seconds of "
+                "processor time, the most that a call may take."
+            )
+            return
+        self._arm()

@@ -1,21 +1,19 @@
-"""Starting shells: how each runtime gets a process, its directories, and its socket."""
+"""Starting shells: how each runtime gets a process, its quarters, and its socket."""
 
 import asyncio
-import contextlib
 import hmac
 import os
 import secrets
 import shutil
 import socket
-import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from .config import NodeConfig
 from .console import Console
-from .control_groups import ControlGroups
 from .errors import ShellDied
-from .homes import environment, make_home
+from .housing import Housing, Quarters
 from .processes import Children
 from .shell import Shell
 from .shells import LAUNCH
@@ -37,12 +35,12 @@ class Starter:
     _checks_children = False
 
     def __init__(
-        self, config: NodeConfig, work_root: Path, children: Children, groups: ControlGroups
+        self, config: NodeConfig, housing: Housing, template: Template, children: Children
     ) -> None:
         self._config = config
-        self._work_root = work_root
+        self._housing = housing
+        self._template = template
         self._children = children
-        self._groups = groups
 
     def missing(self) -> str:
         """Why no shell of this runtime can be started here; empty when one can."""
@@ -63,35 +61,31 @@ class Starter:
         except TimeoutError:
             raise ShellDied(f"the interpreter was not ready after {seconds:g} seconds") from None
 
-    def close(self) -> None:
-        """Ends what shells are started from; they live on."""
-
-    async def _launch(self, home: Path, group: Path | None, output: int) -> tuple[int, Connect]:
+    async def _launch(self, quarters: Quarters, output: int) -> tuple[int, Connect]:
         """The pid of a new process that prints to the descriptor `output`, and how to connect."""
         raise NotImplementedError
 
     async def _start_process(self) -> tuple[Shell, Connect]:
-        home = make_home(self._work_root)
-        group = self._groups.make(home.name)
+        quarters = await self._housing.give()
         reading, writing = os.pipe()
         console = Console(asyncio.get_running_loop(), reading, self._config.console_max_bytes)
         try:
-            pid, connect = await self._launch(home, group, writing)
+            pid, connect = await self._launch(quarters, writing)
         except BaseException:
             console.close()
-            self._groups.discard(group)
-            shutil.rmtree(home, ignore_errors=True)
+            await self._housing.take_back(quarters)
             raise
         finally:
             os.close(writing)
         shell = Shell(
             runtime=self.runtime,
             pid=pid,
-            home=home,
+            quarters=quarters,
             console=console,
             children=self._children,
             checks_children=self._checks_children,
-            on_buried=lambda: self._groups.discard(group),
+            cpu_seconds=self._config.shell_cpu_seconds,
+            bury=self._housing.take_back,
         )
         return shell, connect
 
@@ -104,15 +98,9 @@ class Starter:
 
 
 class PythonStarter(Starter):
-    """Python shells are forked from a template, with one end of a socket pair."""
+    """Python shells have one end of a socket pair."""
 
     runtime = "Python"
-
-    def __init__(
-        self, config: NodeConfig, work_root: Path, children: Children, groups: ControlGroups
-    ) -> None:
-        super().__init__(config, work_root, children, groups)
-        self._template = Template(config, work_root, children)
 
     def missing(self) -> str:
         """See `Starter.missing`."""
@@ -120,14 +108,10 @@ class PythonStarter(Starter):
             return f"Python is not at {self._config.python} on this node."
         return ""
 
-    def close(self) -> None:
-        """See `Starter.close`."""
-        self._template.close()
-
-    async def _launch(self, home: Path, group: Path | None, output: int) -> tuple[int, Connect]:
+    async def _launch(self, quarters: Quarters, output: int) -> tuple[int, Connect]:
         ours, theirs = socket.socketpair()
         try:
-            pid = await self._template.fork(home, group, output, theirs)
+            pid = await self._template.fork(quarters, output, theirs)
         except BaseException:
             ours.close()
             raise
@@ -141,7 +125,8 @@ class PythonStarter(Starter):
 
 
 class RStarter(Starter):
-    """R shells connect to a port of loopback and prove themselves with a secret from stdin."""
+    """R shells connect to a port of loopback, be it the sandbox's own, and prove themselves with a
+    secret from stdin."""
 
     runtime = "R"
     _checks_children = True  # R itself cannot tell whether a process was left behind
@@ -155,40 +140,32 @@ class RStarter(Starter):
             )
         return ""
 
-    async def _launch(self, home: Path, group: Path | None, output: int) -> tuple[int, Connect]:
-        config = self._config
+    async def _launch(self, quarters: Quarters, output: int) -> tuple[int, Connect]:
         secret = secrets.token_hex(32)
-        listener = socket.create_server(("127.0.0.1", 0), backlog=4)
-        listener.setblocking(False)
+        command = [self._config.rscript, *_R_OPTIONS, _R_SHELL]
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
         try:
-            process = self._children.spawn(
-                [
-                    *(config.python, "-I", "-B", LAUNCH, "exec", str(os.getpid())),
-                    *(str(config.shell_memory_bytes), str(config.shell_file_bytes)),
-                    str(group or ""),
-                    *(config.rscript, *_R_OPTIONS, _R_SHELL),
-                ],
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=output,
-                cwd=home / "work",
-                env=environment(home),
+            pid = await self._template.fork(
+                quarters, output, theirs, command=command, secret=secret
             )
         except BaseException:
-            listener.close()
+            ours.close()
             raise
-        _write_and_close(process, f"{listener.getsockname()[1]}\n{secret}\n")
+        finally:
+            theirs.close()
 
         async def connect(shell: Shell) -> tuple[socket.socket, bytes]:
-            with listener:
-                return await self._accept(listener, secret, shell)
+            with ours:
+                return await self._first_of(_accept(ours, secret), shell)
 
-        return process.pid, connect
+        return pid, connect
 
-    async def _accept(
-        self, listener: socket.socket, secret: str, shell: Shell
+    async def _first_of(
+        self, accepting: Coroutine[Any, Any, tuple[socket.socket, bytes]], shell: Shell
     ) -> tuple[socket.socket, bytes]:
-        connecting = asyncio.ensure_future(_accept_with_secret(listener, secret))
+        """What is accepted, unless the shell ends before: `ShellDied`."""
+        connecting = asyncio.ensure_future(accepting)
         ending = asyncio.ensure_future(shell.exited.wait())
         try:
             await asyncio.wait({connecting, ending}, return_when=asyncio.FIRST_COMPLETED)
@@ -198,6 +175,23 @@ class RStarter(Starter):
         finally:
             connecting.cancel()
             ending.cancel()
+
+
+async def _accept(line: socket.socket, secret: str) -> tuple[socket.socket, bytes]:
+    """R's connection to the listening socket that the line brings; no other is taken after it."""
+    loop = asyncio.get_running_loop()
+    is_readable = asyncio.Event()
+    loop.add_reader(line, is_readable.set)
+    try:
+        await is_readable.wait()
+    finally:
+        loop.remove_reader(line)
+    _, descriptors, _, _ = socket.recv_fds(line, 16, 1)
+    if not descriptors:
+        raise ShellDied("R ended at its start")
+    with socket.socket(fileno=descriptors[0]) as listener:
+        listener.setblocking(False)
+        return await _accept_with_secret(listener, secret)
 
 
 async def _accept_with_secret(listener: socket.socket, secret: str) -> tuple[socket.socket, bytes]:
@@ -218,9 +212,3 @@ async def _accept_with_secret(listener: socket.socket, secret: str) -> tuple[soc
         if hmac.compare_digest(line, expected):
             return sock, rest
         sock.close()
-
-
-def _write_and_close(process: "subprocess.Popen[bytes]", text: str) -> None:
-    if process.stdin:
-        with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
-            pipe.write(text.encode())

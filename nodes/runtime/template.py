@@ -1,19 +1,20 @@
-"""The node's end of the process that its Python shells are forked from (shells/template.py)."""
+"""The node's end of the process that shells are forked from (shells/template.py)."""
 
 import asyncio
 import json
 import logging
 import os
-import shutil
 import socket
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from .config import NodeConfig
 from .console import Console
 from .errors import ShellDied
-from .homes import environment, make_home
+from .homes import environment, make_home, remove_home
+from .housing import Quarters
 from .processes import Children
 from .shells import LAUNCH
 
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 _MESSAGE_MAX_BYTES = 4096
 _PRINTED_MAX_BYTES = 65536
+# Threads count as processes do, and numeric libraries like to have some.
+_TASKS_PER_PROCESS = 4
 
 
 class Template:
@@ -34,24 +37,47 @@ class Template:
         self._process: _Process | None = None
 
     async def fork(
-        self, home: Path, group: Path | None, output: int, connection: socket.socket
+        self,
+        quarters: Quarters,
+        output: int,
+        connection: socket.socket,
+        *,
+        command: Sequence[str] = (),
+        secret: str = "",
     ) -> int:
-        """The pid of a new shell in `home`, a child of this node, that prints to the descriptor
-        `output` and serves `connection`. `ShellDied` with the reason when there can be none."""
+        """The pid of a new shell, a child of this node, that prints to the descriptor `output` and
+        serves `connection`. `ShellDied` with the reason when there can be none.
+
+        It is a Python shell or else executes the command, which connects to a socket of its own
+        with the secret: then `connection` brings the listening socket.
+        """
+        config = self._config
         request = {
-            "work": str(home / "work"),
-            "environment": environment(home),
-            "group": str(group or ""),
+            "work": str(quarters.home / "work"),
+            "environment": environment(quarters.home),
+            "group": str(quarters.group or ""),
+            "uid": quarters.uid,
+            "network": config.shell_network,
+            "memory": config.shell_memory_bytes,
+            "files": config.shell_file_bytes,
+            "tasks": None
+            if quarters.uid is None
+            else config.shell_max_processes * _TASKS_PER_PROCESS,
+            "command": [*command],
+            "secret": secret,
         }
+        descriptors = [output, connection.fileno()]
+        if quarters.sandbox:
+            descriptors.append(quarters.sandbox.first)
         async with self._asking:
             if self._process and self._process.has_ended():
-                logger.warning("The process that Python shells are forked from has died")
+                logger.warning("The process that shells are forked from has died")
                 self.close()
             try:
                 if self._process is None:
-                    self._process = _Process(self._config, self._work_root, self._children)
+                    self._process = _Process(config, self._work_root, self._children)
                     await self._process.ready()
-                return await self._process.fork(request, output, connection)
+                return await self._process.fork(request, descriptors)
             except BaseException:  # half an exchange: the next would be misunderstood
                 self.close()
                 raise
@@ -77,9 +103,8 @@ class _Process:
         try:
             self._process = children.spawn(
                 [
-                    *(config.python, "-I", "-B", LAUNCH, "template", str(os.getpid())),
-                    *(str(config.shell_memory_bytes), str(config.shell_file_bytes)),
-                    str(theirs.fileno()),
+                    *(config.python, "-I", "-B", LAUNCH),
+                    *(str(os.getpid()), str(theirs.fileno())),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=writing,
@@ -99,11 +124,11 @@ class _Process:
         """Returns when it can fork."""
         await self._receive()
 
-    async def fork(self, request: dict[str, Any], output: int, connection: socket.socket) -> int:
+    async def fork(self, request: dict[str, Any], descriptors: Sequence[int]) -> int:
         """See `Template.fork`."""
         message = json.dumps(request).encode()
         try:
-            socket.send_fds(self._control, [message], [output, connection.fileno()])
+            socket.send_fds(self._control, [message], descriptors)
         except OSError as error:
             raise ShellDied(f"the shell could not be forked: {error.strerror}") from None
         pid: int = (await self._receive())["pid"]
@@ -130,7 +155,7 @@ class _Process:
     def _release(self) -> None:
         self._control.close()
         self._console.close()
-        shutil.rmtree(self._home, ignore_errors=True)
+        remove_home(self._home)
 
     async def _receive(self) -> dict[str, Any]:
         """The next message. `ShellDied` when it tells of an error, or when there is none."""

@@ -199,6 +199,16 @@ def one_box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneBox]:
         box.stop()
 
 
+@pytest.fixture(scope="module")
+def open_box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneBox]:
+    """A box of the module's own, whose services talk to the tests by files."""
+    box = OneBox(tmp_path_factory.mktemp("one-box"))
+    try:
+        yield box.start(MLOPS_SHELL_ISOLATION="process")
+    finally:
+        box.stop()
+
+
 @pytest.fixture
 def new_box(tmp_path: Path) -> Iterator[OneBox]:
     """A box of the test's own, not yet started."""

@@ -22,8 +22,8 @@ y = x * 2
 
 
 @pytest.fixture(scope="module")
-def client(one_box: OneBox) -> Iterator[httpx.Client]:
-    with one_box.client() as client:
+def client(open_box: OneBox) -> Iterator[httpx.Client]:
+    with open_box.client() as client:
         yield client
 
 
@@ -74,7 +74,7 @@ def has_completed(client: httpx.Client, batch: str, n_items: int) -> bool:
 
 
 def test_ten_thousand_items_survive_two_deaths_of_the_worker_and_one_of_each_node(
-    one_box: OneBox, client: httpx.Client, tmp_path: Path
+    open_box: OneBox, client: httpx.Client, tmp_path: Path
 ) -> None:
     tmp_path.chmod(0o777)
     code = RECORDING.format(folder=str(tmp_path)) + "z = run\n"
@@ -87,7 +87,7 @@ def test_ten_thousand_items_survive_two_deaths_of_the_worker_and_one_of_each_nod
         wait_until(lambda: has_completed(client, batch, n_items), every=0.2)  # noqa: B023
         assert status(client, batch)["state"] == "InProgress"
         for program in programs:
-            one_box.kill(program)
+            open_box.kill(program)
 
     wait_until(lambda: has_completed(client, batch, N_ITEMS), 240, every=0.5)
     answer = status(client, batch, results=True)
@@ -108,17 +108,17 @@ def test_ten_thousand_items_survive_two_deaths_of_the_worker_and_one_of_each_nod
 
 
 def test_cancelling_stops_what_runs_and_what_would_run_and_a_failing_item_is_a_result_as_well(
-    one_box: OneBox, client: httpx.Client, tmp_path: Path
+    open_box: OneBox, client: httpx.Client, tmp_path: Path
 ) -> None:
     code = RECORDING.format(folder=str(tmp_path)) + "import time; time.sleep(600)\n"
     batch = start(client, publish(client, "sleeping", code), 50, parallel_count=2)
     wait_until(lambda: len(recorded_runs(tmp_path)) == 2)
-    running = set(one_box.shells("Python"))
+    running = set(open_box.shells("Python"))
     assert client.delete(batch).json() == [batch.rpartition("/")[2]]
     assert client.get(batch).status_code == 404
 
     # The shells that ran the items are killed, and a later batch finds its way at once.
-    wait_until(lambda: len(running - set(one_box.shells("Python"))) >= 2, every=0.2)
+    wait_until(lambda: len(running - set(open_box.shells("Python"))) >= 2, every=0.2)
     second = start(client, publish(client, "failing", "y = 1 // (x % 2)"), 6, parallel_count=3)
     wait_until(lambda: status(client, second)["state"] == "Complete", every=0.1)
     results = status(client, second, results=True)["batchExecutionResults"]

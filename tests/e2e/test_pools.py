@@ -74,8 +74,8 @@ class Pooled:
 
 
 @pytest.fixture
-def pooled(one_box: OneBox, tmp_path: Path) -> Iterator[Pooled]:
-    with one_box.client() as client:
+def pooled(open_box: OneBox, tmp_path: Path) -> Iterator[Pooled]:
+    with open_box.client() as client:
         version = Pooled(client, tmp_path / "loads")
         yield version
         client.delete(version.service)
@@ -98,12 +98,12 @@ def test_it_is_deleted_for_good_and_the_version_still_answers(pooled: Pooled) ->
     wait_until(lambda: not Path(f"/proc/{own}").exists())
 
 
-def test_killed_shells_and_a_killed_node_bring_it_back(one_box: OneBox, pooled: Pooled) -> None:
+def test_killed_shells_and_a_killed_node_bring_it_back(open_box: OneBox, pooled: Pooled) -> None:
     pooled.build()
     (first,) = pooled.loads()
     os.kill(first, signal.SIGKILL)
     wait_until(lambda: len(pooled.loads()) == 2)
-    one_box.kill("compute node")
+    open_box.kill("compute node")
     wait_until(lambda: len(pooled.loads()) == 3)
     pooled.wait_for("Success")
     assert pooled.pid() == pooled.loads()[2]
@@ -122,20 +122,20 @@ def test_a_patch_builds_it_anew(pooled: Pooled) -> None:
 
 
 @pytest.fixture
-def second_node(one_box: OneBox, tmp_path: Path) -> Iterator[RunningNode]:
+def second_node(open_box: OneBox, tmp_path: Path) -> Iterator[RunningNode]:
     """A further compute node that the box does not know yet."""
-    cluster_key = (one_box.data_dir / "secrets" / "cluster_key").read_text().strip()
+    cluster_key = (open_box.data_dir / "secrets" / "cluster_key").read_text().strip()
     node = start_node(tmp_path, cluster_key=cluster_key, environment={"MLOPS_RSCRIPT": NO_R})
     yield node
-    one_box.manage("shell", "-c", FORGET.format(uri=node.address))
+    open_box.manage("shell", "-c", FORGET.format(uri=node.address))
     node.stop()
 
 
 def test_a_node_that_appears_builds_it_too(
-    one_box: OneBox, pooled: Pooled, second_node: RunningNode
+    open_box: OneBox, pooled: Pooled, second_node: RunningNode
 ) -> None:
     pooled.build()
-    one_box.manage("shell", "-c", DECLARE.format(uri=second_node.address))
+    open_box.manage("shell", "-c", DECLARE.format(uri=second_node.address))
     pooled.wait_for("Success", n_nodes=2)
     (pool,) = second_node.http.get("/v1/pools").json()["pools"]
     assert (pool["initialSize"], pool["maxSize"]) == (1, 2)

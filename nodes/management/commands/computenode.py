@@ -3,13 +3,14 @@
 import os
 import sys
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from mlops import __version__
-from mlops.env import env_int, env_list, env_str
+from mlops.env import env_bool, env_int, env_list, env_path, env_str
 from nodes.runtime.authorization import AllowedClients
 from nodes.runtime.config import GIB, MIB, NodeConfig
 from nodes.runtime.errors import NodeError
@@ -59,6 +60,11 @@ def node_config(host: str, port: int) -> NodeConfig:
         shell_memory_bytes=memory,
         shell_max_processes=env_int("MLOPS_SHELL_MAX_PROCESSES", 64, minimum=2),
         shell_file_bytes=env_int("MLOPS_SHELL_FILE_MB", 8192, minimum=1) * MIB,
+        shell_disk_bytes=env_int("MLOPS_SHELL_DISK_MB", 32_768, minimum=1) * MIB,
+        shell_cpu_seconds=env_int("MLOPS_SHELL_CPU_SECONDS", 3600, minimum=1),
+        shell_isolation=env_str("MLOPS_SHELL_ISOLATION", "auto").lower(),
+        shell_network=env_bool("MLOPS_SHELL_NETWORK", default=True),
+        private_paths=(settings.DATA_DIR, *_files_of_settings()),
         run_seconds=env_int("MLOPS_RUN_SECONDS", 3600, minimum=1),
         queue_length=env_int("MLOPS_QUEUE_LENGTH", 1000),
         queue_seconds=env_int("MLOPS_QUEUE_SECONDS", 30, minimum=1),
@@ -78,6 +84,13 @@ def _allowed_clients() -> AllowedClients:
         return AllowedClients(env_list("MLOPS_ALLOWED_CLIENTS"))
     except ValueError as error:
         raise CommandError(f"MLOPS_ALLOWED_CLIENTS: {error}.") from None
+
+
+def _files_of_settings() -> list[Path]:
+    """The files that settings name: most hold secrets, and none is a shell's business."""
+    names = [name for name in os.environ if name.startswith("MLOPS_") and name != "MLOPS_RSCRIPT"]
+    paths = [env_path(name, settings.DATA_DIR) for name in names if "/" in env_str(name)]
+    return [path for path in paths if path.is_file()]
 
 
 def _processors() -> int:

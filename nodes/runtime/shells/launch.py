@@ -1,14 +1,12 @@
-"""Become a shell of another language, or the template of Python shells.
+"""Become the template that shells are forked from.
 
-    launch.py exec <node pid> <memory bytes> <file bytes> <control group> <program> [arguments]
-    launch.py template <node pid> <memory bytes> <file bytes> <number of the socket>
+    launch.py <node pid> <number of the socket>
 
 Runs as a script outside any package.
 """
 
 import importlib
 import importlib.util
-import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -34,15 +32,8 @@ def _load(name: str) -> ModuleType:
 
 def main() -> None:
     """See the module."""
-    kind, *numbers, text = sys.argv[1:6]
-    node_pid, memory_bytes, file_bytes = map(int, numbers)
-    if kind == "template":
-        _load("template").serve(node_pid, memory_bytes, file_bytes, int(text))
-    program = sys.argv[6:]
-    bounds = _load("bounds")
-    bounds.bind_to_node(node_pid)
-    bounds.limit_resources(memory_bytes, file_bytes, text)
-    os.execvp(program[0], program)  # noqa: S606 (the node's own command line)
+    node_pid, descriptor = map(int, sys.argv[1:])
+    _load("template").serve(node_pid, descriptor)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ class OpenSession:
 
     def __init__(self, node: RunningNode, runtime: str = "Python") -> None:
         self.node = node
+        self.runtime = runtime
         self.id = str(uuid.uuid4())
         self.path = f"/v1/sessions/{self.id}"
         answer = node.http.post("/v1/sessions", json={"id": self.id, "runtime": runtime})

@@ -164,17 +164,24 @@ def start_node(
     cluster_key: str = CLUSTER_KEY,
     port: int = 0,
     environment: Mapping[str, str] | None = None,
+    python: str = sys.executable,
+    user: int | None = None,
 ) -> RunningNode:
-    """A node process that answers; shells may still be starting."""
+    """A node process that answers, of the user if one is given; shells may still be starting."""
     port = port or free_port()
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "computenode", "--port", str(port)],
+        [python, "manage.py", "computenode", "--port", str(port)],
         cwd=ROOT,
+        user=user,
+        group=user,
+        extra_groups=None if user is None else [],
         env={
             **os.environ,
             "MLOPS_DATA_DIR": str(data_dir),
             "MLOPS_CLUSTER_KEY": cluster_key,
             "MLOPS_POOL_INITIAL_SIZE": "1",
+            # Code of many tests talks to them by files, which a sandbox keeps from it.
+            "MLOPS_SHELL_ISOLATION": "process",
             **(environment or {}),
         },
     )

@@ -14,11 +14,9 @@ import pytest
 
 from nodes.runtime.bundles import BundleStore
 from nodes.runtime.config import NodeConfig
-from nodes.runtime.control_groups import ControlGroups
 from nodes.runtime.dedicated import PoolSize
 from nodes.runtime.definitions import DedicatedPools
 from nodes.runtime.errors import BundleUnknown
-from nodes.runtime.processes import Children
 from nodes.runtime.starting import RStarter
 from tests.nodes.runtime.conftest import NO_R
 from tests.nodes.runtime.running import (
@@ -30,6 +28,7 @@ from tests.nodes.runtime.running import (
     start_node,
     wait_until,
 )
+from tests.nodes.runtime.starters import starter_of
 
 PID = [("pid", "integer")]
 ENVIRONMENT = {
@@ -297,7 +296,7 @@ def test_pools_are_there_again_after_a_kill_and_after_a_restart(tmp_path: Path) 
 def test_a_bundle_with_a_pool_is_not_trimmed(tmp_path: Path) -> None:
     # R that is not installed starts no shells: only what is kept counts here.
     config = NodeConfig(cluster_key="", data_dir=tmp_path, python="python3", rscript=NO_R)
-    starter = RStarter(config, tmp_path, Children(), ControlGroups(24))
+    starter = starter_of(RStarter, config, tmp_path)
 
     def opened() -> tuple[BundleStore, DedicatedPools]:
         bundles = BundleStore(

@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from nodes.runtime.config import NodeConfig
-from nodes.runtime.control_groups import ControlGroups
 from nodes.runtime.errors import ShellDied
-from nodes.runtime.processes import Children
 from nodes.runtime.starting import PythonStarter
 from tests.nodes.runtime.open_sessions import OpenSession, open_session
 from tests.nodes.runtime.running import RunningNode, processes_below, shells_of, wait_until
+from tests.nodes.runtime.starters import starter_of
 
 
 @pytest.fixture
@@ -76,7 +75,7 @@ def test_what_a_python_that_cannot_start_printed_is_the_reason(tmp_path: Path) -
     config = NodeConfig(cluster_key="", data_dir=tmp_path, python=str(python), rscript="")
 
     async def start() -> None:
-        starter = PythonStarter(config, config.work_root, Children(), ControlGroups(24))
+        starter = starter_of(PythonStarter, config, config.work_root)
         with pytest.raises(ShellDied, match="No module named numpy"):
             await starter.start()
 

@@ -9,13 +9,12 @@ from typing import Any
 
 from nodes.runtime.bundles import Bundle
 from nodes.runtime.config import NodeConfig
-from nodes.runtime.control_groups import ControlGroups
 from nodes.runtime.manifests import parse_manifest
-from nodes.runtime.processes import Children
 from nodes.runtime.realtime.scoring import RealtimeScorer
 from nodes.runtime.starting import PythonStarter
 from nodes.runtime.translators import Translators
 from tests.nodes.runtime.running import realtime_manifest
+from tests.nodes.runtime.starters import starter_of
 
 
 class Place:
@@ -39,8 +38,7 @@ class Place:
             rscript="",
             **{"realtime_threads": 1, **settings},
         )
-        groups = ControlGroups(config.shell_max_processes)
-        starter = PythonStarter(config, self.root, Children(), groups)
+        starter = starter_of(PythonStarter, config, self.root)
         return RealtimeScorer(Translators(starter, config), config)
 
 
