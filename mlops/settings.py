@@ -162,6 +162,9 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
+# A node that is told to stop finishes what it has begun, for so long.
+STOP_SECONDS = env_int("MLOPS_STOP_SECONDS", 30, minimum=1)
+
 # Web node to compute node.
 NODE_CONNECT_SECONDS = env_int("MLOPS_NODE_CONNECT_SECONDS", 5, minimum=1)
 NODE_REQUEST_SECONDS = env_int("MLOPS_NODE_REQUEST_SECONDS", 3600, minimum=1)

@@ -22,6 +22,7 @@ from mlops.errors import (
     MlopsError,
     NodeError,
     NodeFailure,
+    NodeStopping,
     NotAcceptable,
     NotFound,
     PoolMissing,
@@ -46,6 +47,8 @@ _BY_CODE: Mapping[str, type[MlopsError]] = {
     "session-unknown": Gone,
     "object-unknown": NotFound,
     "pool-missing": PoolMissing,
+    "stopping": NodeStopping,
+    "cut-off": NodeFailure,
     "file-unknown": NotFound,
 }
 _BY_STATUS: Mapping[int, type[MlopsError]] = {

@@ -10,12 +10,13 @@ from mlops.onebox.claims import local_url
 from mlops.onebox.heartbeat import BATCH_WORKER, BEAT, WORKER, heartbeat_file
 from mlops.onebox.logs import RotatingLog
 from mlops.onebox.probes import Probe, answers, touches
-from mlops.onebox.supervisor import Program
+from mlops.onebox.supervisor import Patience, Program
 
 HEARTBEAT_SECONDS = 30.0
 WORKER_PROCESSES = 2
 # One drives batches, on an event loop; the others take the messages that come meanwhile.
 BATCH_WORKER_THREADS = 4
+_ENDING_SECONDS = 15.0  # of a node, once it has finished what it had begun
 MARK_VARIABLE = "MLOPS_ONEBOX"
 
 
@@ -72,6 +73,11 @@ def programs() -> list[Program]:
             log=log("batchworker"),
         ),
     ]
+
+
+def patience() -> Patience:
+    """The supervisor's: nodes that are told to stop get their time."""
+    return Patience(stop=settings.STOP_SECONDS + _ENDING_SECONDS)
 
 
 def log(name: str) -> RotatingLog:

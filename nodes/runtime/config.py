@@ -33,6 +33,8 @@ class NodeConfig:
     shell_max_processes: int = 64
     shell_file_bytes: int = 8 * GIB  # of each file that it writes
 
+    stop_seconds: float = 30.0  # for what runs when the node is told to stop
+
     run_seconds: float = 3600.0
     queue_length: int = 1000
     queue_seconds: float = 30.0

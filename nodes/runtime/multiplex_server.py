@@ -4,10 +4,9 @@ import asyncio
 import logging
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from .answers import compact, internal_error_body, note_refusal, stopping
+from .answers import compact, cut_off, internal_error_body, note_refusal, stopping
 from .errors import NodeError
 from .multiplex import (
     CALL,
@@ -21,6 +20,7 @@ from .multiplex import (
     bye_frame,
 )
 from .node import ComputeNode
+from .parting import PartingHttpProtocol
 
 logger = logging.getLogger(__name__)
 
@@ -28,10 +28,10 @@ _PREFACE_BYTES = 4096
 _OPENING = PREFACE + b"\r\n"
 
 
-def http_protocol(node: ComputeNode) -> type[HttpToolsProtocol]:
+def http_protocol(node: ComputeNode) -> type[PartingHttpProtocol]:
     """uvicorn's protocol, which leaves connections that begin with the preface to `Multiplexed`."""
 
-    class HttpOrMultiplexed(HttpToolsProtocol):
+    class HttpOrMultiplexed(PartingHttpProtocol):
         is_new = True
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -52,6 +52,7 @@ def http_protocol(node: ComputeNode) -> type[HttpToolsProtocol]:
             self.is_new = False
             super().data_received(data)
 
+    HttpOrMultiplexed.node = node
     return HttpOrMultiplexed
 
 
@@ -68,7 +69,6 @@ class Multiplexed(asyncio.Protocol):
         self._opening = b""  # what has come of it
         self._reader = FrameReader()
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._is_stopping = False
         self._writable = asyncio.Event()
         self._writable.set()
 
@@ -85,9 +85,9 @@ class Multiplexed(asyncio.Protocol):
             self._cancel(call)
 
     def shutdown(self) -> None:
-        """Refuse further calls and have the web node close. For uvicorn."""
-        self._is_stopping = True
-        self._out.write(bye_frame())
+        """Have the web node close: further calls are refused. For uvicorn."""
+        if self._is_open:
+            self._out.write(bye_frame())
 
     def pause_writing(self) -> None:
         """The web node does not read its answers: take no further calls until it does."""
@@ -126,6 +126,8 @@ class Multiplexed(asyncio.Protocol):
             return b""
         self._is_open = True
         self._out.write(_OPENING)
+        if self._node.is_stopping:
+            self._out.write(bye_frame())
         return rest
 
     def _begin(self, call: int, n_bundle: int, n_correlation: int, payload: bytes) -> None:
@@ -156,7 +158,7 @@ class Multiplexed(asyncio.Protocol):
         """Status and body, as over HTTP."""
         error: NodeError
         try:
-            if self._is_stopping:
+            if self._node.is_stopping:
                 raise stopping()
             bundle = self._node.bundles.get(bundle_id)
             return 200, await self._node.score(bundle, body, correlation_id=correlation_id)
@@ -165,7 +167,7 @@ class Multiplexed(asyncio.Protocol):
         except asyncio.CancelledError:
             if call not in self._tasks:  # nobody waits for it
                 raise
-            error = stopping()
+            error = cut_off()
         except Exception:
             logger.exception("A scoring call failed")
             return 500, compact(internal_error_body())

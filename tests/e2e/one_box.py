@@ -122,6 +122,7 @@ class OneBox:
             **ours,
             "MLOPS_DATA_DIR": str(self.data_dir),
             "MLOPS_PORT": str(self.port),
+            "MLOPS_STOP_SECONDS": "5",
             "MLOPS_COMPUTE_PORT": str(self.compute_port),
             "MLOPS_ADMIN_PASSWORD": self.admin_password,
             **self.database,

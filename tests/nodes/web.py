@@ -17,6 +17,7 @@ from tests.database_option import own_database
 from tests.nodes.runtime.running import ROOT, wait_until
 from tests.ports import free_port
 
+_QUICK = {"MLOPS_STOP_SECONDS": "5"}
 PASSWORD = "Quite-Secret-1"
 _SET_UP = f"""
 from django.core.management import call_command
@@ -93,7 +94,8 @@ class WebNode:
         return [sys.executable, "manage.py", *arguments]
 
     def surroundings(self) -> dict[str, object]:
-        environment = {**os.environ, "MLOPS_DATA_DIR": str(self.data_dir), **self.environment}
+        environment = {**os.environ, **_QUICK, "MLOPS_DATA_DIR": str(self.data_dir)}
+        environment |= self.environment
         return {"cwd": ROOT, "env": environment}
 
 

@@ -59,6 +59,7 @@ def node_config(host: str, port: int) -> NodeConfig:
         shell_memory_bytes=memory,
         shell_max_processes=env_int("MLOPS_SHELL_MAX_PROCESSES", 64, minimum=2),
         shell_file_bytes=env_int("MLOPS_SHELL_FILE_MB", 8192, minimum=1) * MIB,
+        stop_seconds=settings.STOP_SECONDS,
         run_seconds=env_int("MLOPS_RUN_SECONDS", 3600, minimum=1),
         queue_length=env_int("MLOPS_QUEUE_LENGTH", 1000),
         queue_seconds=env_int("MLOPS_QUEUE_SECONDS", 30, minimum=1),

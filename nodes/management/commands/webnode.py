@@ -20,7 +20,6 @@ from mlops.database import exclusive, explanation
 from nodes import background
 from nodes.runtime.garbage import collect_seldom
 
-_GRACE_SECONDS = 5  # for requests under way when the node is told to stop
 _KEEP_ALIVE_SECONDS = 75  # longer than load balancers keep theirs
 
 
@@ -56,7 +55,7 @@ class Command(BaseCommand):
                     proxy_headers=bool(settings.TRUSTED_PROXIES),
                     forwarded_allow_ips=settings.TRUSTED_PROXIES,
                     timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-                    timeout_graceful_shutdown=_GRACE_SECONDS,
+                    timeout_graceful_shutdown=settings.STOP_SECONDS,
                 )
             )
             # uvicorn raises the signal that ended it once more when it has shut down.
@@ -76,7 +75,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop serving."""
-        breaking_off = threading.Timer(_GRACE_SECONDS, background.stop)
+        breaking_off = threading.Timer(settings.STOP_SECONDS, background.stop)
         breaking_off.daemon = True
         breaking_off.start()
         await super().shutdown(sockets)

@@ -175,6 +175,7 @@ def start_node(
             "MLOPS_DATA_DIR": str(data_dir),
             "MLOPS_CLUSTER_KEY": cluster_key,
             "MLOPS_POOL_INITIAL_SIZE": "1",
+            "MLOPS_STOP_SECONDS": "3",
             **(environment or {}),
         },
     )

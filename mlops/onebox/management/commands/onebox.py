@@ -68,7 +68,12 @@ class Command(BaseCommand):
 
     def _supervise(self) -> None:
         self._log = box.log("onebox")
-        supervisor = Supervisor(box.programs(), environment=box.environment(), say=self._say)
+        supervisor = Supervisor(
+            box.programs(),
+            environment=box.environment(),
+            say=self._say,
+            patience=box.patience(),
+        )
         asyncio.run(supervisor.run(self._when_up))
 
     async def _when_up(self, supervisor: Supervisor) -> None:
