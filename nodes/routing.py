@@ -7,6 +7,7 @@ T = TypeVar("T")
 
 _MOST_COMPARED = 8  # warm nodes; of more the better of two drawn at random will do
 _SPILL = 4  # requests by which a warm node may be busier before a cold one is warmed up
+_NONE: Mapping[str, float] = {}
 
 
 class Randomness(Protocol):
@@ -16,6 +17,14 @@ class Randomness(Protocol):
         """One of them."""
 
 
+def burdens_of(weights: Mapping[str, float], slowness: Mapping[str, float]) -> dict[str, float]:
+    """What one request means to each node, where 1 is usual: more to a small or a slow one."""
+    return {
+        address: slowness.get(address, 1.0) / weights.get(address, 1.0)
+        for address in weights.keys() | slowness.keys()
+    }
+
+
 def choose(
     ready: Sequence[str],
     *,
@@ -23,12 +32,14 @@ def choose(
     outstanding: Mapping[str, int],
     randomness: Randomness,
     excluded: Collection[str] = (),
+    burdens: Mapping[str, float] = _NONE,
 ) -> str | None:
     """The address to call; None when none of the `ready` is left.
 
-    `warm` are those of them that have run the version before; they come first: the one with the
-    fewest `outstanding` requests. Otherwise it is the better of two drawn at random, and so it is
-    when the warm ones are busier by more than a few.
+    `warm` are those of them that have run the version before; they come first: the one that would
+    be the least busy with the call. Otherwise it is the better of two drawn at random, and so it is
+    when the warm ones are busier by more than a few. How busy a node is follows from its
+    `outstanding` requests, each as heavy as `burdens` says for the node; usual ones are left out.
     """
     if excluded:
         ready = [address for address in ready if address not in excluded]
@@ -38,8 +49,13 @@ def choose(
     if len(ready) == 1:
         return ready[0]
 
-    def load(address: str) -> int:
+    def usual_load(address: str) -> float:
         return outstanding.get(address, 0)
+
+    def weighed_load(address: str) -> float:
+        return (outstanding.get(address, 0) + 1) * burdens.get(address, 1.0)
+
+    load = weighed_load if burdens else usual_load
 
     def better_of_two(addresses: Sequence[str]) -> str:
         one, other = randomness.choice(addresses), randomness.choice(addresses)

@@ -18,7 +18,7 @@ from nodes.background import run_sync
 from nodes.compute_node import ComputeNode
 from nodes.health import names
 from nodes.models import NodeHealth
-from nodes.registry import declared_uris
+from nodes.picture import declared_uris
 from nodes.runtime.api_version import API_VERSION, is_compatible
 
 StatusCode = Literal["pass", "warn", "fail"]

@@ -8,7 +8,7 @@ that it was not run. The web node closes the connection in any case.
 
 from typing import TYPE_CHECKING
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from .answers import compact, stopping
 
@@ -25,14 +25,15 @@ class PartingHttpProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Part now or after the answer under way. For uvicorn."""
-        if self.cycle is None:
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None:
             return  # its first request is still to come, and will be refused
-        if self.cycle.response_complete:
+        if cycle.response_complete:
             self._part()
-        elif self.cycle.response_started:  # without having said that it would be the last answer
+        elif cycle.response_started:  # without having said that it would be the last answer
             self._parts_soon = True
         else:
-            self.cycle.keep_alive = False
+            cycle.keep_alive = False
 
     def on_headers_complete(self) -> None:
         """Part after the answer when the node has begun to stop before the request came."""

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from mlops.errors import MlopsError, NotFound
 from nodes.compute_node import ComputeNode, NodePool, run_sync
-from nodes.registry import Picture, registry
+from nodes.picture import Picture
+from nodes.registry import registry
 from services import pushes
 from services.catalogue import PublishedVersion
 from services.models import DedicatedPool

@@ -67,7 +67,7 @@ def test_a_node_that_stops_answering_keeps_its_last_report() -> None:
     row = NodeHealth.objects.get()
     assert (row.last_seen_at, row.last_probe_at) == (earlier, NOW)
     assert row.report == REPORT
-    assert not row.is_answering
+    assert (row.state, row.since) == ("degraded", NOW)
 
 
 def test_something_else_at_the_address_is_no_node() -> None:

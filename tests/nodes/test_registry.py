@@ -21,7 +21,8 @@ from mlops.errors import (
 from nodes import registry as registry_module
 from nodes.compute_node import ComputeNode
 from nodes.models import NodeEntry, NodeHealth
-from nodes.registry import Picture, Registry, dispatch, dispatch_sync, load_picture
+from nodes.picture import Picture, load_picture
+from nodes.registry import Registry, dispatch, dispatch_sync
 from tests.nodes.test_breakers import Clock
 
 A, B = "http://10.0.0.1:12805/", "http://10.0.0.2:12805/"
@@ -56,6 +57,7 @@ def seen(address: str, *, error: str = "", **runtimes: bool) -> NodeHealth:
         last_seen_at=NOW,
         last_probe_at=NOW,
         last_error=error,
+        state="down" if error else "ready",
         report={"runtimes": {name: {"available": value} for name, value in runtimes.items()}},
     )
 

@@ -11,8 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 from mlops.accounts.command_line import add_user_argument, user_named
 from mlops.errors import MlopsError
 from nodes import actions, uris
+from nodes.picture import declared_uris
 from nodes.preview import preview
-from nodes.registry import declared_uris
 from nodes.status import Status, states_of
 
 
