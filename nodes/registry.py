@@ -256,6 +256,12 @@ def addresses() -> tuple[str, ...]:
     return registry.picture().addresses
 
 
+def known_addresses() -> tuple[str, ...]:
+    """The same and those that are drained, which may hold what was begun before."""
+    picture = registry.picture()
+    return (*picture.addresses, *picture.drained)
+
+
 async def dispatch(
     call: Callable[[ComputeNode], Awaitable[T]], *, runtime: str = "", bundle_id: str = ""
 ) -> T:

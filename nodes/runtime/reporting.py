@@ -1,4 +1,4 @@
-"""What a node reports of itself to whoever looks after it; cheap enough to be asked every second."""
+"""What a node reports of itself; cheap enough to be asked every second."""
 
 import asyncio
 import os
