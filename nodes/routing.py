@@ -7,6 +7,7 @@ T = TypeVar("T")
 
 _MOST_COMPARED = 8  # warm nodes; of more the better of two drawn at random will do
 _SPILL = 4  # requests by which a warm node may be busier before a cold one is warmed up
+_WARMED_UP = 1 / 64  # of the calls that come while all warm nodes are busy warm up another one
 _NONE: Mapping[str, float] = {}
 
 
@@ -15,6 +16,9 @@ class Randomness(Protocol):
 
     def choice(self, seq: Sequence[T], /) -> T:
         """One of them."""
+
+    def random(self) -> float:
+        """A number from 0 to 1."""
 
 
 def burdens_of(weights: Mapping[str, float], slowness: Mapping[str, float]) -> dict[str, float]:
@@ -38,7 +42,8 @@ def choose(
 
     `warm` are those of them that have run the version before; they come first: the one that would
     be the least busy with the call. Otherwise it is the better of two drawn at random, and so it is
-    when the warm ones are busier by more than a few. How busy a node is follows from its
+    when the warm ones are busier by more than a few. As long as they are busy at all, now and then
+    a call goes to another one, so that a new node has its share of a steady load soon. How busy a node is follows from its
     `outstanding` requests, each as heavy as `burdens` says for the node; usual ones are left out.
     """
     if excluded:
@@ -64,6 +69,9 @@ def choose(
     if not warm:
         return better_of_two(ready)
     best = min(warm, key=load) if len(warm) <= _MOST_COMPARED else better_of_two(warm)
+    if len(warm) < len(ready) and best in outstanding and randomness.random() < _WARMED_UP:
+        drawn = better_of_two([address for address in ready if address not in warm] or ready)
+        return best if load(best) + _SPILL < load(drawn) else drawn
     if load(best) <= _SPILL:  # as no other can have less than none
         return best
     drawn = better_of_two(ready)
