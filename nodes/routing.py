@@ -17,6 +17,9 @@ class Randomness(Protocol):
     def choice(self, seq: Sequence[T], /) -> T:
         """One of them."""
 
+    def choices(self, population: Sequence[T], weights: Sequence[float], *, k: int) -> list[T]:
+        """`k` of them, one with twice the weight of another twice as often."""
+
     def random(self) -> float:
         """A number from 0 to 1."""
 
@@ -63,6 +66,11 @@ def choose(
     load = weighed_load if burdens else usual_load
 
     def better_of_two(addresses: Sequence[str]) -> str:
+        if burdens:  # when nothing runs, large nodes get more than small ones, but not all
+            weights = [1 / burdens.get(address, 1.0) for address in addresses]
+            one, other = randomness.choices(addresses, weights, k=2)
+            of_one = outstanding.get(one, 0) * burdens.get(one, 1.0)
+            return one if of_one <= outstanding.get(other, 0) * burdens.get(other, 1.0) else other
         one, other = randomness.choice(addresses), randomness.choice(addresses)
         return one if load(one) <= load(other) else other
 

@@ -81,7 +81,7 @@ class Slowness:
                     weighted = known_sum + number * trusts[address] * excess
                     sums[address] = known_number + number, weighted
         ratios = {
-            address: exp(min(total / number, log(_MOST_SLOW)))
+            address: min(exp(total / number), _MOST_SLOW)
             for address, (number, total) in sums.items()
         }
         return {address: ratio for address, ratio in ratios.items() if ratio >= _SLOW}

@@ -33,7 +33,7 @@ class Cluster:
     def __init__(self, directory: Path, n_nodes: int) -> None:
         self._directory = directory
         self.nodes = [self._start(number) for number in range(n_nodes)]
-        self.bundle_id = [node.publish(CODE, **PARTS).id for node in self.nodes][0]
+        [self.bundle_id] = {node.publish(CODE, **PARTS).id for node in self.nodes}
 
     def _start(self, number: int, port: int = 0) -> RunningNode:
         return start_node(
@@ -170,7 +170,7 @@ def test_a_killed_node_fails_the_calls_it_had_and_they_are_not_run_again(
 ) -> None:
     runs = tmp_path / "runs"
     code = f"with open({str(runs)!r}, 'a') as file: file.write('run ')\nimport time\ntime.sleep(60)"
-    bundle_id = [node.publish(code).id for node in cluster.nodes][0]
+    [bundle_id] = {node.publish(code).id for node in cluster.nodes}
 
     async def main() -> None:
         for node in cluster.nodes:  # the shells open the connections
@@ -192,7 +192,7 @@ def test_a_call_that_outlasts_the_end_of_its_node_fails_and_is_not_run_again(
 ) -> None:
     runs = tmp_path / "runs"
     code = f"with open({str(runs)!r}, 'a') as file: file.write('run ')\nimport time\ntime.sleep(60)"
-    bundle_id = [node.publish(code).id for node in cluster.nodes][0]
+    [bundle_id] = {node.publish(code).id for node in cluster.nodes}
 
     async def main() -> None:
         call = asyncio.create_task(score(bundle_id, b"{}"))
