@@ -46,7 +46,9 @@ def choose(
     `warm` are those of them that have run the version before; they come first: the one that would
     be the least busy with the call. Otherwise it is the better of two drawn at random, and so it is
     when the warm ones are busier by more than a few. As long as they are busy at all, now and then
-    a call goes to another one, so that a new node has its share of a steady load soon. How busy a node is follows from its
+    a call goes to another one, so that a new node has its share of a steady load soon.
+
+    How busy a node is follows from its
     `outstanding` requests, each as heavy as `burdens` says for the node; usual ones are left out.
     """
     if excluded:
