@@ -8,6 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from .answers import compact, internal_error_body, note_refusal, stopping
+from .client_certificates import CLIENT_REFUSED_CODE
 from .errors import NodeError
 from .multiplex import (
     CALL,
@@ -33,6 +34,7 @@ def http_protocol(node: ComputeNode) -> type[HttpToolsProtocol]:
 
     class HttpOrMultiplexed(HttpToolsProtocol):
         is_new = True
+        objection = ""
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             super().connection_made(cast(asyncio.Transport, transport))
@@ -40,8 +42,22 @@ def http_protocol(node: ComputeNode) -> type[HttpToolsProtocol]:
             if peer and not node.config.allowed_clients.include(peer[0]):
                 logger.warning("A connection from %s is refused: it is not allowed.", peer[0])
                 self.transport.abort()
+            elif node.config.client is not None:
+                connection = transport.get_extra_info("ssl_object")
+                self.objection = node.config.client.objection(
+                    connection.getpeercert(binary_form=True) if connection else None
+                )
+                if self.objection:
+                    logger.warning(
+                        "A connection from %s is refused: %s.", peer and peer[0], self.objection
+                    )
 
         def data_received(self, data: bytes) -> None:
+            if self.objection:
+                if not self.transport.is_closing():
+                    self.transport.write(_refusal(self.objection))
+                    self.transport.close()
+                return
             if self.is_new and data.startswith(PREFACE):
                 self.connections.discard(self)
                 protocol = Multiplexed(node, self.server_state)
@@ -53,6 +69,20 @@ def http_protocol(node: ComputeNode) -> type[HttpToolsProtocol]:
             super().data_received(data)
 
     return HttpOrMultiplexed
+
+
+def _refusal(objection: str) -> bytes:
+    """The answer to whoever shows another client certificate, whatever is asked."""
+    body = compact(
+        {
+            "code": CLIENT_REFUSED_CODE,
+            "message": f"It takes calls of another client only: {objection}.",
+        }
+    )
+    return (
+        b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
+        b"Connection: close\r\n\r\n%b" % (len(body), body)
+    )
 
 
 class Multiplexed(asyncio.Protocol):

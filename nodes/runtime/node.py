@@ -128,6 +128,7 @@ class ComputeNode:
 
     def health(self) -> dict[str, Any]:
         """The health report of the compute node API."""
+        certificate = self.config.tls.certificate if self.config.tls else None
         return {
             "version": self.config.version,
             "apiVersion": API_VERSION,
@@ -135,6 +136,7 @@ class ComputeNode:
             "pools": list(islice(self.dedicated.reports(), _MOST_POOLS_REPORTED)),
             "sessions": len(self.sessions.ids()),
             "logPath": self.config.log_path,
+            **({"certificate": certificate.body()} if certificate else {}),
         }
 
     def _bundles_in_use(self) -> set[str]:

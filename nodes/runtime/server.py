@@ -18,6 +18,7 @@ from .garbage import collect_seldom
 from .multiplex_server import http_protocol
 from .node import ComputeNode
 from .score_lane import ScoreLane
+from .tls import tls_options
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +76,7 @@ async def _serve(config: NodeConfig) -> None:
             proxy_headers=False,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_GRACE_SECONDS,
+            **tls_options(config.tls),
         )
     )
     loop = asyncio.get_running_loop()
