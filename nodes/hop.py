@@ -157,7 +157,8 @@ async def connect(origin: Origin, create: Callable[[], _Protocol], seconds: floa
     except ssl.SSLError as error:
         raise trust.untrusted(node, error) from None
     except (OSError, UnicodeError) as error:
-        message = f"Compute node {node} cannot be reached: {error}"
+        reason = str(error) or "it hung up before TLS was agreed on."
+        message = f"Compute node {node} cannot be reached: {reason}"
         raise NodeUnreachable(message, is_refused=_is_refused(error)) from None
     return protocol
 

@@ -26,6 +26,7 @@ from .node import ComputeNode
 logger = logging.getLogger(__name__)
 
 _PREFACE_BYTES = 4096
+_REFUSAL_SECONDS = 5  # for a refused client to read why, and to hang up
 _OPENING = PREFACE + b"\r\n"
 
 
@@ -34,7 +35,8 @@ def http_protocol(node: ComputeNode) -> type[HttpToolsProtocol]:
 
     class HttpOrMultiplexed(HttpToolsProtocol):
         is_new = True
-        objection = ""
+        objection = ""  # to its client certificate
+        is_told = False
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             super().connection_made(cast(asyncio.Transport, transport))
@@ -48,15 +50,16 @@ def http_protocol(node: ComputeNode) -> type[HttpToolsProtocol]:
                     connection.getpeercert(binary_form=True) if connection else None
                 )
                 if self.objection:
+                    self.loop.call_later(_REFUSAL_SECONDS, self.transport.close)
                     logger.warning(
                         "A connection from %s is refused: %s.", peer and peer[0], self.objection
                     )
 
         def data_received(self, data: bytes) -> None:
             if self.objection:
-                if not self.transport.is_closing():
+                if not self.is_told:
+                    self.is_told = True
                     self.transport.write(_refusal(self.objection))
-                    self.transport.close()
                 return
             if self.is_new and data.startswith(PREFACE):
                 self.connections.discard(self)
