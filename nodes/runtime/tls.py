@@ -88,12 +88,17 @@ class TlsContext(ssl.SSLContext):
     def wrap_bio(
         self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *args: Any, **options: Any
     ) -> ssl.SSLObject:
-        """A new connection: this is the way of event loops to make one."""
+        """A new connection, as event loops make it."""
         self.look()
         connection = self._inner.wrap_bio(incoming, outgoing, *args, **options)
         if isinstance(connection, _Accepting):
             connection.outgoing = outgoing
         return connection
+
+    def wrap_socket(self, *args: Any, **options: Any) -> ssl.SSLSocket:
+        """The same for whoever waits at its sockets itself."""
+        self.look()
+        return self._inner.wrap_socket(*args, **options)
 
     def look(self) -> None:
         """Takes files that have changed, and warns of a certificate that expires soon."""
