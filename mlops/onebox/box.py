@@ -1,16 +1,21 @@
 """The programs of one box, as the supervisor needs to know them."""
 
+import http.client
 import os
+import ssl
 import sys
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from mlops.env import env_str
 from mlops.onebox.claims import local_url
 from mlops.onebox.heartbeat import BATCH_WORKER, BEAT, WORKER, heartbeat_file
 from mlops.onebox.logs import RotatingLog
 from mlops.onebox.probes import Probe, answers, touches
 from mlops.onebox.supervisor import Patience, Program
+from nodes import trust
 
 HEARTBEAT_SECONDS = 30.0
 WORKER_PROCESSES = 2
@@ -22,12 +27,22 @@ MARK_VARIABLE = "MLOPS_ONEBOX"
 
 def web_url() -> str:
     """Where the web node answers on this machine."""
-    return local_url(settings.HOST, settings.WEB_PORT)
+    is_tls = settings.TLS_WEB_CERTIFICATE is not None
+    return local_url(settings.HOST, settings.WEB_PORT, is_tls=is_tls)
 
 
 def compute_url() -> str:
     """Where the compute node answers on this machine."""
-    return local_url(settings.HOST, settings.COMPUTE_PORT)
+    is_tls = bool(env_str("MLOPS_TLS_COMPUTE_CERTIFICATE"))
+    return local_url(settings.HOST, settings.COMPUTE_PORT, is_tls=is_tls)
+
+
+def connection(seconds: float) -> http.client.HTTPConnection:
+    """A connection to the web node, whose steps may each take `seconds`."""
+    parts = urlsplit(web_url())
+    if context := _tls_of_probes(web_url()):
+        return http.client.HTTPSConnection(parts.netloc, timeout=seconds, context=context)
+    return http.client.HTTPConnection(parts.netloc, timeout=seconds)
 
 
 def manage(*arguments: str) -> Sequence[str]:
@@ -42,7 +57,9 @@ def programs() -> list[Program]:
             name="compute node",
             command=manage("computenode"),
             probe=answers(
-                f"{compute_url()}/v1/health", {"Authorization": f"Bearer {settings.CLUSTER_KEY}"}
+                f"{compute_url()}/v1/health",
+                {"Authorization": f"Bearer {settings.CLUSTER_KEY}"},
+                _tls_of_probes(compute_url()),
             ),
             log=log("computenode"),
             stops_last=True,
@@ -52,7 +69,7 @@ def programs() -> list[Program]:
         Program(
             name="web node",
             command=manage("webnode"),
-            probe=answers(f"{web_url()}/ping"),
+            probe=answers(f"{web_url()}/ping", tls=_tls_of_probes(web_url())),
             log=log("webnode"),
         ),
         Program(
@@ -78,6 +95,11 @@ def programs() -> list[Program]:
 def patience() -> Patience:
     """The supervisor's: nodes that are told to stop get their time."""
     return Patience(stop=settings.STOP_SECONDS + _ENDING_SECONDS)
+
+
+def _tls_of_probes(url: str) -> ssl.SSLContext | None:
+    """It shows the client certificate, and asks for no name: certificates rarely say 127.0.0.1."""
+    return trust.of_probe() if url.startswith("https:") else None
 
 
 def log(name: str) -> RotatingLog:

@@ -7,6 +7,7 @@ from typing import Any, cast
 from uvicorn.server import ServerState
 
 from .answers import compact, cut_off, internal_error_body, note_refusal, stopping
+from .client_certificates import CLIENT_REFUSED_CODE
 from .errors import NodeError
 from .multiplex import (
     CALL,
@@ -25,6 +26,7 @@ from .parting import PartingHttpProtocol
 logger = logging.getLogger(__name__)
 
 _PREFACE_BYTES = 4096
+_REFUSAL_SECONDS = 5  # for a refused client to read why, and to hang up
 _OPENING = PREFACE + b"\r\n"
 
 
@@ -33,6 +35,8 @@ def http_protocol(node: ComputeNode) -> type[PartingHttpProtocol]:
 
     class HttpOrMultiplexed(PartingHttpProtocol):
         is_new = True
+        objection = ""  # to its client certificate
+        is_told = False
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             super().connection_made(cast(asyncio.Transport, transport))
@@ -40,8 +44,23 @@ def http_protocol(node: ComputeNode) -> type[PartingHttpProtocol]:
             if peer and not node.config.allowed_clients.include(peer[0]):
                 logger.warning("A connection from %s is refused: it is not allowed.", peer[0])
                 self.transport.abort()
+            elif node.config.client is not None:
+                connection = transport.get_extra_info("ssl_object")
+                self.objection = node.config.client.objection(
+                    connection.getpeercert(binary_form=True) if connection else None
+                )
+                if self.objection:
+                    self.loop.call_later(_REFUSAL_SECONDS, self.transport.close)
+                    logger.warning(
+                        "A connection from %s is refused: %s.", peer and peer[0], self.objection
+                    )
 
         def data_received(self, data: bytes) -> None:
+            if self.objection:
+                if not self.is_told:
+                    self.is_told = True
+                    self.transport.write(_refusal(self.objection))
+                return
             if self.is_new and data.startswith(PREFACE):
                 self.connections.discard(self)
                 protocol = Multiplexed(node, self.server_state)
@@ -54,6 +73,20 @@ def http_protocol(node: ComputeNode) -> type[PartingHttpProtocol]:
 
     HttpOrMultiplexed.node = node
     return HttpOrMultiplexed
+
+
+def _refusal(objection: str) -> bytes:
+    """The answer to whoever shows another client certificate, whatever is asked."""
+    body = compact(
+        {
+            "code": CLIENT_REFUSED_CODE,
+            "message": f"It takes calls of another client only: {objection}.",
+        }
+    )
+    return (
+        b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
+        b"Connection: close\r\n\r\n%b" % (len(body), body)
+    )
 
 
 class Multiplexed(asyncio.Protocol):

@@ -50,6 +50,8 @@ def health(node: "ComputeNode") -> dict[str, Any]:
     n_lent = sum(pool.shells_by_state()["busy"] for pool in pools)
     n_queued = sum(pool.n_waiting + merger.n_waiting(pool) for pool in pools)
     loaded = node.bundles_in_use()
+    tls = node.config.tls
+    certificate = tls.certificate if tls else None
     return {
         "version": node.config.version,
         "apiVersion": API_VERSION,
@@ -66,4 +68,5 @@ def health(node: "ComputeNode") -> dict[str, Any]:
         "loaded": sorted(loaded)[:_MOST_REPORTED],
         "nLoaded": len(loaded),
         "logPath": node.config.log_path,
+        **({"certificate": certificate.body()} if certificate else {}),
     }

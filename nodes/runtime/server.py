@@ -19,6 +19,7 @@ from .multiplex_server import http_protocol
 from .node import ComputeNode
 from .score_lane import ScoreLane
 from .stopping import RefusingWhenStopping, StoppingServer
+from .tls import tls_options
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ async def _serve(config: NodeConfig) -> None:
             date_header=False,
             proxy_headers=False,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            **tls_options(config.tls),
         ),
     )
     loop = asyncio.get_running_loop()

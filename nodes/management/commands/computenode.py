@@ -9,11 +9,14 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from mlops import __version__
-from mlops.env import env_int, env_list, env_str
+from mlops.env import env_file, env_int, env_list, env_str
 from nodes.runtime.authorization import AllowedClients
+from nodes.runtime.certificates import IdentityFiles, TlsError
+from nodes.runtime.client_certificates import RequiredClient
 from nodes.runtime.config import GIB, MIB, NodeConfig
 from nodes.runtime.errors import NodeError
 from nodes.runtime.server import serve
+from nodes.runtime.tls import TlsContext, server_context
 
 
 class Command(BaseCommand):
@@ -39,10 +42,13 @@ class Command(BaseCommand):
 
 def node_config(host: str, port: int) -> NodeConfig:
     """The configuration from settings and `MLOPS_*` variables."""
+    tls, client = _tls()
     memory = env_int("MLOPS_SHELL_MEMORY_MB", _default_memory_mb(), minimum=256) * MIB
     realtime_memory = env_int("MLOPS_REALTIME_MEMORY_MB", _default_memory_mb(), minimum=1) * MIB
     return NodeConfig(
         cluster_key=settings.CLUSTER_KEY,
+        tls=tls,
+        client=client,
         allowed_clients=_allowed_clients(),
         former_cluster_key=settings.FORMER_CLUSTER_KEY,
         metrics_token=settings.METRICS_TOKEN,
@@ -79,6 +85,32 @@ def _allowed_clients() -> AllowedClients:
         return AllowedClients(env_list("MLOPS_ALLOWED_CLIENTS"))
     except ValueError as error:
         raise CommandError(f"MLOPS_ALLOWED_CLIENTS: {error}.") from None
+
+
+def _tls() -> tuple[TlsContext | None, RequiredClient | None]:
+    try:
+        identity = IdentityFiles.of(
+            "MLOPS_TLS_COMPUTE",
+            certificate=env_file("MLOPS_TLS_COMPUTE_CERTIFICATE"),
+            key=env_file("MLOPS_TLS_COMPUTE_KEY"),
+            password=env_file("MLOPS_TLS_COMPUTE_PASSWORD_FILE"),
+        )
+        client = RequiredClient.of(
+            "MLOPS_TLS_CLIENT",
+            authorities=env_file("MLOPS_TLS_CLIENT_CA"),
+            issuer=env_str("MLOPS_TLS_CLIENT_ISSUER"),
+            subject=env_str("MLOPS_TLS_CLIENT_SUBJECT"),
+        )
+        if identity is not None:
+            return server_context("compute node", identity, client), client
+        if client is not None:
+            raise TlsError(
+                "MLOPS_TLS_CLIENT_SUBJECT is set without MLOPS_TLS_COMPUTE_CERTIFICATE: client"
+                " certificates are shown over TLS only, so give the compute node one of its own."
+            )
+    except TlsError as error:
+        raise CommandError(str(error)) from None
+    return None, None
 
 
 def _processors() -> int:

@@ -163,7 +163,10 @@ def _report(state: Status) -> dict[str, Any]:
 
 
 def _said(state: Status) -> str:
-    if reason := state.details.get("reason"):
+    reason = state.details.get("reason")
+    if reason and "apiVersion" not in state.details:
+        return f"cannot be called: {reason}"
+    if reason:
         return f"answers with version {state.details['apiVersion']}. {reason}"
     if state.code != "pass":
         return "does not answer as a compute node"
@@ -172,4 +175,6 @@ def _said(state: Status) -> str:
         for language, prefix in (("R", "r"), ("Python", "python"))
         if f"{prefix}CurrentPoolSize" in state.details
     ]
-    return f"answers: {', '.join(runtimes) or 'no language'}"
+    expires = state.details.get("certificateExpires")
+    until = f", certificate until {expires}" if expires else ""
+    return f"answers: {', '.join(runtimes) or 'no language'}{until}"

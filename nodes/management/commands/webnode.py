@@ -17,8 +17,10 @@ from django.db.migrations.executor import MigrationExecutor
 
 from mlops.corked import CorkedHttpProtocol
 from mlops.database import exclusive, explanation
-from nodes import background
+from nodes import background, trust
+from nodes.runtime.certificates import TlsError
 from nodes.runtime.garbage import collect_seldom
+from nodes.runtime.tls import tls_options
 
 _KEEP_ALIVE_SECONDS = 75  # longer than load balancers keep theirs
 
@@ -37,6 +39,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:  # noqa: ARG002
         """Run the web node."""
+        try:
+            contexts = trust.of_web_node(), trust.of_client()
+        except TlsError as error:
+            raise CommandError(str(error)) from None
         _prepare_database()
         importlib.import_module("mlops.asgi")
         collect_seldom()
@@ -56,6 +62,7 @@ class Command(BaseCommand):
                     forwarded_allow_ips=settings.TRUSTED_PROXIES,
                     timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                     timeout_graceful_shutdown=settings.STOP_SECONDS,
+                    **tls_options(*contexts),
                 )
             )
             # uvicorn raises the signal that ended it once more when it has shut down.

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -33,14 +34,16 @@ class RunningNode:
     port: int
     cluster_key: str
     data_dir: Path
+    tls: ssl.SSLContext | None = None  # with which it is spoken to
 
     def __post_init__(self) -> None:
-        self.address = f"http://127.0.0.1:{self.port}"
+        self.address = f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"
         self.http = self.client()
 
     def client(self, *, cluster_key: str = "") -> httpx.Client:
         headers = {"Authorization": f"Bearer {cluster_key or self.cluster_key}"}
-        return httpx.Client(base_url=self.address, headers=headers, timeout=120)
+        verify = self.tls or False
+        return httpx.Client(base_url=self.address, headers=headers, timeout=120, verify=verify)
 
     @property
     def work_root(self) -> Path:
@@ -164,22 +167,26 @@ def start_node(
     cluster_key: str = CLUSTER_KEY,
     port: int = 0,
     environment: Mapping[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
+    log: Path | None = None,
 ) -> RunningNode:
     """A node process that answers; shells may still be starting."""
     port = port or free_port()
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", "computenode", "--port", str(port)],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "MLOPS_DATA_DIR": str(data_dir),
-            "MLOPS_CLUSTER_KEY": cluster_key,
-            "MLOPS_POOL_INITIAL_SIZE": "1",
-            "MLOPS_STOP_SECONDS": "3",
-            **(environment or {}),
-        },
-    )
-    node = RunningNode(process, port, cluster_key, data_dir)
+    with (log or Path(os.devnull)).open("ab") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "computenode", "--port", str(port)],
+            cwd=ROOT,
+            stderr=errors if log else None,
+            env={
+                **os.environ,
+                "MLOPS_DATA_DIR": str(data_dir),
+                "MLOPS_CLUSTER_KEY": cluster_key,
+                "MLOPS_POOL_INITIAL_SIZE": "1",
+                "MLOPS_STOP_SECONDS": "3",
+                **(environment or {}),
+            },
+        )
+    node = RunningNode(process, port, cluster_key, data_dir, tls)
     wait_until(lambda: process.poll() is not None or answers(node))
     assert process.poll() is None, "the compute node did not start"
     return node

@@ -17,6 +17,7 @@ from mlops.onebox.heartbeat import heartbeat_files
 from mlops.onebox.processes import kill_leftovers
 from mlops.onebox.supervisor import StartError, Supervisor
 from nodes.actions import declare_node
+from nodes.runtime.certificates import TlsError
 
 TO_SET_ANOTHER = ".venv/bin/python manage.py set_password"
 
@@ -44,7 +45,7 @@ class Command(BaseCommand):
                 )
                 self._prepare(password)
                 self._supervise()
-        except (ClaimError, StartError) as error:
+        except (ClaimError, StartError, TlsError) as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
             raise CommandError("Stopped before anything was started.") from None
