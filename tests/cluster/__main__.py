@@ -1,6 +1,6 @@
 """Builds a cluster in namespaces of this machine, makes parts of it fail, and writes a table.
 
-    python -m tests.cluster [--only "kill mute"] [--rate 150] [--output FILE] [--keep DIRECTORY]
+    python -m tests.cluster [--only "kill mute"] [--rate 250] [--output FILE] [--keep DIRECTORY]
 
 As root. `--only` takes names of scenarios. `--keep` copies the calls and the logs of all programs
 into a directory at the end.
@@ -99,7 +99,7 @@ def _arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     names = " ".join(scenario.name for scenario in SCENARIOS)
     parser.add_argument("--only", default="", help=f"some of: {names}")
-    parser.add_argument("--rate", type=float, default=150, help="calls a second")
+    parser.add_argument("--rate", type=float, default=250, help="calls a second")
     parser.add_argument("--output", type=Path, help="where the table is written")
     parser.add_argument("--keep", type=Path, help="where calls and logs are kept")
     return parser.parse_args(arguments)

@@ -30,7 +30,7 @@ def go_inside(module: str, arguments: Sequence[str]) -> None:
     """Become `python -m module` in new namespaces, all of which is killed with this process."""
     kinds = ["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
     os.environ[_INSIDE] = "1"
-    os.execvp("unshare", ["unshare", *kinds, sys.executable, "-m", module, *arguments])
+    os.execvp("unshare", ["unshare", *kinds, sys.executable, "-m", module, *arguments])  # noqa: S606
 
 
 def prepare() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 WRONG = "wrong"
+HELD_UP_SECONDS = 1.0  # no call takes so long while all is well
 
 
 @dataclass
@@ -71,7 +72,7 @@ class Outcome:
     """What callers saw. Seconds are None where nothing was seen.
 
     `n_in_flight` of the failures were under way on the lost host when it was lost, `n_sent_later`
-    were given to it afterwards. Routing that did not stop has infinite seconds.
+    were given to it afterwards; `n_held_up` of all took too long. Routing that did not stop has infinite seconds.
     """
 
     n_calls: int
@@ -81,6 +82,7 @@ class Outcome:
     n_wrong: int
     p99: float
     longest: float
+    n_held_up: int
     stopped_after: float | None
     used_again_after: float | None
     problems: Counter[str] = field(default_factory=Counter)
@@ -106,6 +108,7 @@ def judge(calls: Sequence[Call], trouble: Trouble) -> Outcome:
         n_wrong=sum(call.problem == WRONG for call in calls),
         p99=times[int(0.99 * (len(times) - 1))] if times else 0.0,
         longest=times[-1] if times else 0.0,
+        n_held_up=sum(seconds > HELD_UP_SECONDS for seconds in times),
         stopped_after=_stopped_after(meanwhile, trouble) if trouble.name else None,
         used_again_after=min(again) - ended_at if again else None,
         problems=Counter(call.problem for call in failures),

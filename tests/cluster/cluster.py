@@ -7,7 +7,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -175,10 +175,10 @@ class Cluster:
         answer = self.client.post("/login", json=credentials).raise_for_status()
         self.client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
-    def _pings(self, program: Program) -> Any:
+    def _pings(self, program: Program) -> Callable[[], bool]:
         def pings() -> bool:
             answer = self.client.get("/ping")
-            return answer.headers.get("x-web-node") == program.host.name
+            return bool(answer.headers.get("x-web-node") == program.host.name)
 
         return pings
 

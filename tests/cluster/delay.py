@@ -34,8 +34,8 @@ def main(device: str, tap: str, seconds: float) -> None:
     waiting: deque[tuple[float, bytes]] = deque()
     while True:
         pause = max(0.0, waiting[0][0] - time.monotonic()) if waiting else None
-        ready, _, _ = select.select([port, switch], [], [], pause)
-        if port in ready:
+        ready, _, _ = select.select([port.fileno(), switch], [], [], pause)
+        if port.fileno() in ready:
             frame, (_, _, kind, *_) = port.recvfrom(_LARGEST)
             if kind != _OUTGOING:
                 waiting.append((time.monotonic() + seconds, frame))

@@ -15,6 +15,7 @@ _HEAD = [
     "wrong",
     "99 % within",
     "longest",
+    "longer than 1 s",
     "no call to it after",
     "used again after",
 ]
@@ -44,6 +45,7 @@ def _cells(scenario: Scenario, outcome: Outcome | str) -> list[str]:
         str(outcome.n_wrong),
         _seconds(outcome.p99),
         _seconds(outcome.longest),
+        str(outcome.n_held_up),
         _seconds(outcome.stopped_after),
         _seconds(outcome.used_again_after),
     ]
