@@ -72,7 +72,8 @@ class Outcome:
     """What callers saw. Seconds are None where nothing was seen.
 
     `n_in_flight` of the failures were under way on the lost host when it was lost, `n_sent_later`
-    were given to it afterwards; `n_held_up` of all took too long. Routing that did not stop has infinite seconds.
+    were given to it afterwards; `n_held_up` of all calls took too long. Where calls went to the host
+    all the time, `stopped_after` is infinite.
     """
 
     n_calls: int
@@ -99,6 +100,7 @@ def judge(calls: Sequence[Call], trouble: Trouble) -> Outcome:
     lost = [call for call in failures if _has_reached(call, trouble)]
     meanwhile = [call.begin for call in reached if began_at <= call.begin < ended_at]
     again = [call.begin for call in reached if call.begin >= ended_at and not call.problem]
+    last = max((call.begin for call in calls), default=began_at)
     times = sorted(call.seconds for call in calls)
     return Outcome(
         n_calls=len(calls),
@@ -109,7 +111,7 @@ def judge(calls: Sequence[Call], trouble: Trouble) -> Outcome:
         p99=times[int(0.99 * (len(times) - 1))] if times else 0.0,
         longest=times[-1] if times else 0.0,
         n_held_up=sum(seconds > HELD_UP_SECONDS for seconds in times),
-        stopped_after=_stopped_after(meanwhile, trouble) if trouble.name else None,
+        stopped_after=_stopped_after(meanwhile, began_at, min(ended_at, last)),
         used_again_after=min(again) - ended_at if again else None,
         problems=Counter(call.problem for call in failures),
     )
@@ -128,8 +130,8 @@ def _has_reached(call: Call, trouble: Trouble) -> bool:
     return bool(call.problem) and named and not call.problem.startswith("503")
 
 
-def _stopped_after(begins: Sequence[float], trouble: Trouble) -> float:
-    last = max(begins, default=trouble.began_at)
-    if trouble.ended_at - last < _STILL_USED_SECONDS:
-        return math.inf
-    return last - trouble.began_at
+def _stopped_after(begins: Sequence[float], began_at: float, ended_at: float) -> float | None:
+    if ended_at - began_at < _STILL_USED_SECONDS:  # nothing was to stop
+        return None
+    last = max(begins, default=began_at)
+    return math.inf if ended_at - last < _STILL_USED_SECONDS else last - began_at

@@ -54,7 +54,7 @@ def _cells(scenario: Scenario, outcome: Outcome | str) -> list[str]:
 def _seconds(value: float | None) -> str:
     if value is None:
         return ""
-    return "never" if math.isinf(value) else f"{value:.2f} s"
+    return "used all the time" if math.isinf(value) else f"{value:.2f} s"
 
 
 def _problems(outcome: Outcome) -> str:

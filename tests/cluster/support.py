@@ -1,6 +1,7 @@
 """What stands around the nodes: PostgreSQL, Redis and HAProxy, from Debian's packages."""
 
 import secrets
+import signal
 import socket
 import subprocess
 from collections.abc import Callable, Sequence
@@ -60,8 +61,9 @@ def database(host: Host, place: Path) -> tuple[Program, str]:
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     command = as_postgres("postgres", "-D", str(data), *options)
     url = f"postgresql://{USER}:{password}@{host.address}:{DATABASE_PORT}/postgres"
-    program = Program(host, command, place / "log", is_up=listens(host, DATABASE_PORT))
-    return program, url
+    # SIGTERM would wait for the web nodes to go.
+    stop, is_up = signal.SIGINT, listens(host, DATABASE_PORT)
+    return Program(host, command, place / "log", is_up=is_up, stop_signal=stop), url
 
 
 def broker(host: Host, place: Path) -> tuple[Program, str]:
