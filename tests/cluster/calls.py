@@ -72,8 +72,8 @@ class Outcome:
     """What callers saw. Seconds are None where nothing was seen.
 
     `n_in_flight` of the failures were under way on the lost host when it was lost, `n_sent_later`
-    were given to it afterwards; `n_held_up` of all calls took too long. Where calls went to the host
-    all the time, `stopped_after` is infinite.
+    were given to it afterwards; `n_held_up` of all calls took too long. `stopped_after` is infinite
+    where calls went to the host all the time.
     """
 
     n_calls: int
@@ -131,7 +131,7 @@ def _has_reached(call: Call, trouble: Trouble) -> bool:
 
 
 def _stopped_after(begins: Sequence[float], began_at: float, ended_at: float) -> float | None:
-    if ended_at - began_at < _STILL_USED_SECONDS:  # nothing was to stop
+    if not ended_at - began_at > _STILL_USED_SECONDS:  # nothing was to stop
         return None
     last = max(begins, default=began_at)
     return math.inf if ended_at - last < _STILL_USED_SECONDS else last - began_at

@@ -167,7 +167,7 @@ def _restart(programs: Sequence[Program]) -> Trouble:
             program.start()
             program.wait()
             time.sleep(_BETWEEN)
-    return Trouble(began_at=clock.began_at, ended_at=clock.ended_at)
+    return Trouble()
 
 
 def _kill_web_node(cluster: Cluster) -> Trouble:
@@ -186,7 +186,7 @@ def _stop_database(cluster: Cluster) -> Trouble:
         time.sleep(5)
         cluster.database.start()
         cluster.database.wait()
-    return Trouble(began_at=clock.began_at, ended_at=clock.ended_at)
+    return Trouble()
 
 
 def _nothing(cluster: Cluster) -> Trouble:
