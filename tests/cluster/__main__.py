@@ -2,8 +2,8 @@
 
     python -m tests.cluster [--only "kill mute"] [--rate 250] [--output FILE] [--keep DIRECTORY]
 
-As root. `--only` takes names of scenarios. `--keep` copies the calls and the logs of all programs
-into a directory at the end.
+As root. `--only` takes names of scenarios. `--output` puts the table between the marks of a
+document that has them. `--keep` copies the calls and the logs of all programs into a directory.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from datetime import date
 from pathlib import Path
 
 from tests.benchmarks import machine
+from tests.benchmarks.__main__ import MEASURED, inserted
 from tests.cluster import apart, report
 from tests.cluster.calls import Outcome, judge, write
 from tests.cluster.cluster import Cluster
@@ -51,7 +52,7 @@ def main() -> int:
     text = f"{_where(asked.rate)}\n\n{report.table(found)}\n"
     _say(f"\n{text}")
     if asked.output:
-        asked.output.write_text(text)
+        _put(asked.output, text)
     return int(any(isinstance(one, Outcome) and one.n_wrong for _, one in found))
 
 
@@ -69,6 +70,12 @@ def _run(cluster: Cluster, scenario: Scenario, keep: Path | None) -> Outcome | s
         write(str(keep / f"{scenario.name}.calls"), calls)
         (keep / f"{scenario.name}.trouble").write_text(f"{trouble}\n")
     return judge(calls, trouble)
+
+
+def _put(file: Path, text: str) -> None:
+    """Between the marks of a document that is there, or as a file of its own."""
+    document = file.read_text() if file.exists() else ""
+    file.write_text(inserted(document, text.strip(), MEASURED) if MEASURED in document else text)
 
 
 def _keep(folder: Path) -> None:
