@@ -1,5 +1,6 @@
 """`manage.py webnode`: serve the REST API and the console."""
 
+import asyncio
 import contextlib
 import importlib
 import signal
@@ -15,13 +16,15 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from mlops.corked import CorkedHttpProtocol
 from mlops.database import exclusive, explanation
+from mlops.parting import PartingHttpProtocol
 from nodes import background, trust
 from nodes.runtime.certificates import TlsError
 from nodes.runtime.garbage import collect_seldom
 from nodes.runtime.tls import tls_options
 
+_PARTING_SECONDS = 2.0  # for those who keep a connection to hear that it ends
+_LOOK_SECONDS = 0.02
 _KEEP_ALIVE_SECONDS = 75  # longer than load balancers keep theirs
 
 
@@ -51,7 +54,7 @@ class Command(BaseCommand):
                 uvicorn.Config(
                     "mlops.asgi:application",
                     loop="uvloop",
-                    http=CorkedHttpProtocol,
+                    http=PartingHttpProtocol,
                     ws="none",
                     lifespan="off",
                     interface="asgi3",
@@ -75,7 +78,7 @@ class Command(BaseCommand):
 
 
 class _Server(uvicorn.Server):
-    """Breaks off the calls to compute nodes when the grace for requests under way is over.
+    """Parts from its clients, and breaks off the calls to compute nodes when the grace for requests under way is over.
 
     A thread that waits for a node cannot be cancelled, and its request would hold the process.
     """
@@ -85,6 +88,11 @@ class _Server(uvicorn.Server):
         breaking_off = threading.Timer(settings.STOP_SECONDS, background.stop)
         breaking_off.daemon = True
         breaking_off.start()
+        PartingHttpProtocol.part()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(_PARTING_SECONDS, settings.STOP_SECONDS)):
+                while self.server_state.connections:
+                    await asyncio.sleep(_LOOK_SECONDS)
         await super().shutdown(sockets)
 
 
