@@ -49,3 +49,12 @@ def env_list(name: str, default: list[str] | None = None) -> list[str]:
 def env_path(name: str, default: Path) -> Path:
     """The variable as an absolute path."""
     return Path(env_str(name) or default).expanduser().resolve()
+
+
+def env_file(name: str) -> Path | None:
+    """The variable as the path of a file; None when unset.
+
+    Absolute, but links stay links: certificates are often renewed by pointing them elsewhere.
+    """
+    text = env_str(name)
+    return Path(text).expanduser().absolute() if text else None

@@ -17,6 +17,8 @@
     ├── LimitReached               503  the caller has as many as allowed and must give one back
     ├── Busy                       503  no free shell or no ready node; the caller may retry
     │   ├── NodeUnreachable        503  no connection to a compute node; nothing was sent to it
+    │   │   └── NodeUntrusted      503  TLS between the two sides fails; the call was not read
+    │   ├── NodeStopping           503  a compute node is told to stop and takes no further calls
     │   └── PoolMissing            503  a compute node has not built the version's pool yet
     ├── DatabaseUnavailable        503  the database does not answer
     ├── Stopping                   503  this web node is told to stop; the call may have run
@@ -159,6 +161,19 @@ class NodeUnreachable(Busy):
     def __init__(self, message: str = "", *, is_refused: bool = False) -> None:
         self.is_refused = is_refused
         super().__init__(message)
+
+
+class NodeStopping(Busy):
+    """A compute node is told to stop and takes no further calls; nothing was run."""
+
+    code = "node-stopping"
+
+
+class NodeUntrusted(NodeUnreachable):
+    """TLS to a compute node fails, or it refuses who calls, for as long as nobody mends it.
+
+    Nothing that was sent to it was read.
+    """
 
 
 class DatabaseUnavailable(MlopsError):

@@ -5,7 +5,7 @@ from pathlib import Path
 from mlops.console import theme
 from mlops.cors import checked_origins
 from mlops.database import database_from
-from mlops.env import env_bool, env_int, env_list, env_path, env_str
+from mlops.env import env_bool, env_file, env_int, env_list, env_path, env_str
 from mlops.secrets import read_or_create_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -31,6 +31,17 @@ TOKEN_SIGNING_KEY_FILE = env_path(
 
 # Whoever shows it may read the metrics of both nodes, and nothing else.
 METRICS_TOKEN = env_str("MLOPS_METRICS_TOKEN")
+
+# TLS of the web node; nodes/management/commands/computenode.py reads that of the compute node.
+TLS_WEB_CERTIFICATE = env_file("MLOPS_TLS_WEB_CERTIFICATE")
+TLS_WEB_KEY = env_file("MLOPS_TLS_WEB_KEY")
+TLS_WEB_PASSWORD_FILE = env_file("MLOPS_TLS_WEB_PASSWORD_FILE")
+# How web nodes and workers know compute nodes, and what they show to them.
+TLS_COMPUTE_CA = env_file("MLOPS_TLS_COMPUTE_CA")
+TLS_CLIENT_CERTIFICATE = env_file("MLOPS_TLS_CLIENT_CERTIFICATE")
+TLS_CLIENT_KEY = env_file("MLOPS_TLS_CLIENT_KEY")
+TLS_CLIENT_PASSWORD_FILE = env_file("MLOPS_TLS_CLIENT_PASSWORD_FILE")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = TLS_WEB_CERTIFICATE is not None
 
 DEBUG = env_bool("MLOPS_DEBUG", False)
 ALLOWED_HOSTS = env_list("MLOPS_ALLOWED_HOSTS", ["*"])
@@ -161,6 +172,9 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
+
+# A node that is told to stop finishes what it has begun, for so long.
+STOP_SECONDS = env_int("MLOPS_STOP_SECONDS", 30, minimum=1)
 
 # Web node to compute node.
 NODE_CONNECT_SECONDS = env_int("MLOPS_NODE_CONNECT_SECONDS", 5, minimum=1)

@@ -5,18 +5,14 @@ many addresses. Entries are compared in their normal spelling. What is no longer
 called any more; its sessions are lost.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from django.db import transaction
-
 from mlops.accounts.roles import require_role, role_for_nodes
-from mlops.database import exclusive
 from mlops.errors import InvalidRequest
 from nodes import uris
+from nodes.declared import changing, declared_entries
 from nodes.models import NodeEntry
-from nodes.registry import registry
 
 if TYPE_CHECKING:
     from mlops.accounts.models import User
@@ -31,7 +27,7 @@ def declare_node(*, uri: str, is_local: bool = False) -> NodeEntry:
     entry, whose port may have changed.
     """
     (spelling,) = uris.normalise_list([uri])
-    with _changing():
+    with changing():
         if is_local:
             NodeEntry.objects.filter(is_local=True).exclude(uri=spelling).delete()
         _add([spelling])
@@ -46,7 +42,7 @@ def add_nodes(*, user: "User", entries: Sequence[str]) -> None:
     """Declare the entries too; those that are there already stay as they are."""
     require_role(user, role_for_nodes())
     added = uris.normalise_list(entries)
-    with _changing():
+    with changing():
         _add(added)
 
 
@@ -54,7 +50,7 @@ def remove_nodes(*, user: "User", entries: Sequence[str]) -> None:
     """Declare the entries no longer; raises InvalidRequest for one that is not in the list."""
     require_role(user, role_for_nodes())
     removed = uris.normalise_list(entries)
-    with _changing():
+    with changing():
         unknown = sorted(set(removed) - set(declared_entries()))
         if unknown:
             raise InvalidRequest(
@@ -70,23 +66,10 @@ def replace_nodes(*, user: "User", entries: Sequence[str]) -> None:
     """Declare these entries, in this order, and no others."""
     require_role(user, role_for_nodes())
     declared = uris.normalise_list(entries)
-    with _changing():
+    with changing():
         local = set(NodeEntry.objects.filter(is_local=True).values_list("uri", flat=True))
         NodeEntry.objects.all().delete()
         NodeEntry.objects.bulk_create(NodeEntry(uri=uri, is_local=uri in local) for uri in declared)
-
-
-def declared_entries() -> list[str]:
-    """The entries as declared, ranges unexpanded, in the order in which they were added."""
-    return list(NodeEntry.objects.order_by("pk").values_list("uri", flat=True))
-
-
-@contextmanager
-def _changing() -> Iterator[None]:
-    """One change of the list at a time; calls of this process go by the new list at once."""
-    with exclusive("compute-nodes"), transaction.atomic():
-        yield
-    registry.forget()
 
 
 def _add(spellings: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from itertools import islice
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html_join
@@ -14,14 +15,14 @@ from unfold.views import ChangeList
 from mlops.console.read_only import ReadOnlyAdmin, relative_time
 from mlops.console.site import site
 from nodes import uris
-from nodes.models import NodeEntry, NodeHealth
-from nodes.state import NodeState, state_of
+from nodes.models import NodeDrain, NodeEntry, NodeHealth
+from nodes.overview import KnownNode, known_node
 
 _SHOWN_ADDRESSES = 20
 _COLOURS = {
     "ready": "success",
-    "busy": "warning",
-    "limited": "warning",
+    "degraded": "warning",
+    "draining": "warning",
     "down": "danger",
     "unknown": "info",
 }
@@ -31,8 +32,18 @@ _COLOURS = {
 class NodeHealthAdmin(ReadOnlyAdmin):
     """Each address that answers or should: its state, why, and how busy it is."""
 
-    list_display = ("address", "state", "reason", "last_seen", "python_shells", "r_shells")
-    fields = (*list_display, "last_probe", "software", "log")
+    list_display = (
+        "address",
+        "current_state",
+        "why",
+        "since_when",
+        "last_seen",
+        "latency",
+        "python_shells",
+        "r_shells",
+        "software",
+    )
+    fields = (*list_display, "calls", "sessions", "drained_by", "last_probe", "api", "log")
     readonly_fields = fields
     search_fields = ("address",)
     ordering = ("address",)
@@ -42,15 +53,55 @@ class NodeHealthAdmin(ReadOnlyAdmin):
     )
     empty_command = "make run"
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[NodeHealth]:
+        """The rows; what is drained is read once for all of them."""
+        self._drains = list(NodeDrain.objects.order_by("pk"))
+        rows: QuerySet[NodeHealth] = super().get_queryset(request)
+        return rows
+
+    def _known(self, health: NodeHealth) -> KnownNode:
+        return known_node(health.address, health, self._drains, now=timezone.now())
+
     @display(description="State", label=_COLOURS)  # type: ignore[untyped-decorator]
-    def state(self, health: NodeHealth) -> str:
+    def current_state(self, health: NodeHealth) -> str:
         """Its state now, coloured."""
-        return _state(health).name
+        return self._known(health).state.name
 
     @admin.display(description="Why")
-    def reason(self, health: NodeHealth) -> str:
-        """Why it is not simply ready."""
-        return _state(health).reason
+    def why(self, health: NodeHealth) -> str:
+        """Why it is not simply ready, or what else is worth knowing."""
+        node = self._known(health)
+        return " ".join(one for one in (node.state.reason, node.note) if one)
+
+    @admin.display(description="Since")
+    def since_when(self, health: NodeHealth) -> SafeString | str:
+        """When it entered the state."""
+        return relative_time(self._known(health).state.since)
+
+    @admin.display(description="Drained by")
+    def drained_by(self, health: NodeHealth) -> str:
+        """Who took it out of work."""
+        return self._known(health).drained_by or "-"
+
+    @admin.display(description="Latency")
+    def latency(self, health: NodeHealth) -> str:
+        """How long it typically takes to answer a look."""
+        return "-" if health.latency is None else f"{health.latency:.1f} ms"
+
+    @admin.display(description="Calls")
+    def calls(self, health: NodeHealth) -> int:
+        """Calls that ran or waited there when it answered last."""
+        return health.n_calls
+
+    @admin.display(description="Sessions")
+    def sessions(self, health: NodeHealth) -> int:
+        """Sessions that it held when it answered last."""
+        return health.n_sessions
+
+    @admin.display(description="API version")
+    def api(self, health: NodeHealth) -> str:
+        """Of the compute node API that it speaks."""
+        return str(health.report.get("apiVersion", ""))
 
     @admin.display(description="Last answer", ordering="last_seen_at")
     def last_seen(self, health: NodeHealth) -> SafeString | str:
@@ -65,7 +116,7 @@ class NodeHealthAdmin(ReadOnlyAdmin):
     @admin.display(description="Software")
     def software(self, health: NodeHealth) -> str:
         """The version of the software on the node."""
-        return str(health.report.get("version", ""))
+        return health.version
 
     @admin.display(description="Log")
     def log(self, health: NodeHealth) -> str:
@@ -133,10 +184,6 @@ class NodeEntryAdmin(ReadOnlyAdmin):
     def declared(self, entry: NodeEntry) -> SafeString | str:
         """When it was added."""
         return relative_time(entry.created_at)
-
-
-def _state(health: NodeHealth) -> NodeState:
-    return state_of(health, now=timezone.now())
 
 
 def _shells(health: NodeHealth, runtime: str) -> str:

@@ -102,6 +102,11 @@ class HangUp:
             call.cancel()
 
 
+def spawn(main: Coroutine[Any, Any, object]) -> None:
+    """Begin a coroutine that nobody waits for; raises Stopping when the process is to end."""
+    _background.submit(main)
+
+
 def start(
     main: Coroutine[Any, Any, T], *, hang_up: HangUp | None = None
 ) -> "concurrent.futures.Future[T]":

@@ -22,6 +22,8 @@ from mlops.errors import (
     MlopsError,
     NodeError,
     NodeFailure,
+    NodeStopping,
+    NodeUntrusted,
     NotAcceptable,
     NotFound,
     PoolMissing,
@@ -32,7 +34,9 @@ from mlops.errors import (
 from nodes import hop, multiplex
 from nodes.background import run_sync
 from nodes.connection import Response
+from nodes.runtime.client_certificates import CLIENT_REFUSED_CODE
 from nodes.runtime.multiplex import CALL_BYTES, OFFER
+from nodes.runtime.tls import PLAIN_HTTP_CODE
 
 __all__ = ["PLAIN", "Answer", "BundleUnknown", "ComputeNode", "NodePool", "PoolMissing", "run_sync"]
 
@@ -46,6 +50,8 @@ _BY_CODE: Mapping[str, type[MlopsError]] = {
     "session-unknown": Gone,
     "object-unknown": NotFound,
     "pool-missing": PoolMissing,
+    "stopping": NodeStopping,
+    "cut-off": NodeFailure,
     "file-unknown": NotFound,
 }
 _BY_STATUS: Mapping[int, type[MlopsError]] = {
@@ -332,6 +338,8 @@ class ComputeNode:
                 f"{self.address} does not accept this web node's cluster key;"
                 " MLOPS_CLUSTER_KEY must be the same on all nodes."
             )
+        if code in (PLAIN_HTTP_CODE, CLIENT_REFUSED_CODE):
+            return NodeUntrusted(f"{self.address} refuses this web node. {message}")
         kind = _BY_CODE.get(code) or _BY_STATUS.get(status)
         if kind is None:
             return NodeError(f"{self.address} failed: {message}")

@@ -5,6 +5,7 @@ length or be chunked: one that ends with the connection could be cut short witho
 """
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import AsyncIterable, Callable
 from types import TracebackType
@@ -12,8 +13,9 @@ from typing import Any, cast
 
 import httptools
 
-from mlops.errors import NodeFailure, NodeTimeout
+from mlops.errors import MlopsError, NodeFailure, NodeTimeout
 from nodes.runtime.pieces import LARGE_BYTES, Pieces, sliced
+from nodes.trust import is_refusal_of_client, untrusted
 
 _HEAD_BYTES = 64 * 1024
 _JOIN_BYTES = 64 * 1024  # up to here copying a body behind its head is cheaper than two buffers
@@ -287,11 +289,14 @@ class Connection(asyncio.Protocol):
                 message = f"Compute node {self._node} answered with too many headers."
                 self._fail(exchange, NodeFailure(message))
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """Fail what was under way: the node may or may not have run it."""
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Fail what was under way: the node may or may not have run it, unless TLS refuses us."""
         if self._exchange is not None:
             message = f"Compute node {self._node} closed the connection before it had answered."
-            self._fail(self._exchange, NodeFailure(message))
+            error: MlopsError = NodeFailure(message)
+            if isinstance(exc, ssl.SSLError) and is_refusal_of_client(exc):
+                error = untrusted(self._node, exc)  # since TLS 1.3 it says so when it is open
+            self._fail(self._exchange, error)
         self.resume_writing()
 
     def resume(self) -> None:

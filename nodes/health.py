@@ -3,20 +3,19 @@
 import asyncio
 import bisect
 import itertools
+import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 
 from mlops.errors import MlopsError
 from nodes import uris
 from nodes.background import run_sync
 from nodes.compute_node import ComputeNode
 from nodes.models import NodeHealth
-from nodes.registry import declared_uris
+from nodes.picture import declared_uris
+from nodes.state import DOWN_AFTER, Sighting, after_look
 from nodes.uris import NodeUri
 
 PROBE_EVERY_SECONDS = 5  # as mlops/celery.py schedules it
@@ -25,39 +24,48 @@ _AT_ONCE = 128
 # Members of ranges that have never answered, looked for in one round: most may not exist, and each
 # of those takes its full time. The others' turn comes in the next rounds.
 _UNKNOWN_AT_ONCE = 128
+_LONGEST_PAUSE_SECONDS = 60
+_LEAST_JITTER = 0.7
 _FORGET_AFTER = timedelta(hours=1)  # a member of a range: scaled away
-
-
-@dataclass(frozen=True)
-class Sighting:
-    """What one probe saw; `error` is empty when the node answered."""
-
-    address: str
-    at: datetime
-    error: str = ""
-    report: dict[str, Any] = field(default_factory=dict)
 
 
 def probe_nodes(*, now: datetime) -> None:
     """Probe the declared nodes and record the sightings.
 
-    Every single address and every member of a range that has lately answered is probed each time,
-    the other members of ranges a few at a time.
+    Every address that has lately answered is probed each time, single ones that have not ever less
+    often, the other members of ranges a few at a time.
     """
     entries = declared_uris()
     single = {str(uri) for uri in entries if not uri.is_range}
     ranges = [uri for uri in entries if uri.is_range]
-    seen = dict(NodeHealth.objects.values_list("address", "last_seen_at"))
-    known = {
+    rows = {row.address: row for row in NodeHealth.objects.all()}
+    lately = {
         address
-        for address, at in seen.items()
-        if at and now - at < _FORGET_AFTER and names(ranges, address)
+        for address, row in rows.items()
+        if row.last_seen_at and now - row.last_seen_at < _FORGET_AFTER
     }
-    NodeHealth.objects.filter(address__in=seen.keys() - single - known).delete()
+    known = {address for address in lately if names(ranges, address)}
+    due = {
+        address
+        for address in single
+        if address in lately or address not in rows or _is_due(rows[address], now)
+    }
+    NodeHealth.objects.filter(address__in=rows.keys() - single - known).delete()
     turn = _turn(ranges, int(now.timestamp()) // PROBE_EVERY_SECONDS)
     unknown = set(turn) - single - known
-    sightings = run_sync(_probe_all([*single, *known - single, *unknown], at=now))
+    sightings = run_sync(_probe_all([*due, *known - due, *unknown], at=now))
     record(one for one in sightings if not (one.error and one.address in unknown))
+
+
+def _is_due(row: NodeHealth, now: datetime) -> bool:
+    jitter = random.uniform(_LEAST_JITTER, 1.0)  # noqa: S311 - spreads looks, guards nothing
+    return now - row.last_probe_at >= pause_after(row.n_failures) * jitter
+
+
+def pause_after(n_failures: int) -> timedelta:
+    """For how long a node is left alone that has not answered so many times in a row."""
+    doublings = max(0, min(n_failures, 60) - DOWN_AFTER)
+    return timedelta(seconds=min(PROBE_EVERY_SECONDS * 2**doublings, _LONGEST_PAUSE_SECONDS))
 
 
 def names(entries: Iterable[NodeUri], address: str) -> bool:
@@ -81,23 +89,42 @@ async def _probe_all(addresses: Sequence[str], *, at: datetime) -> list[Sighting
 
     async def probe(address: str) -> Sighting:
         async with free:
+            began = asyncio.get_running_loop().time()
             try:
                 report = await ComputeNode(address).health(seconds=_PROBE_SECONDS)
             except MlopsError as error:
                 return Sighting(address, at, error=error.message)
-            return Sighting(address, at, report=report)
+            took = asyncio.get_running_loop().time() - began
+            return Sighting(address, at, report=report, milliseconds=took * 1000)
 
     return await asyncio.gather(*map(probe, addresses))
 
 
 def record(sightings: Iterable[Sighting]) -> None:
-    """Store the sightings, each unless a later one of the same node is there already."""
+    """Store the sightings, each unless a later one of the same node is there already.
+
+    Two probers may record at the same time: each change is made only to the row that it was worked
+    out from, else worked out anew.
+    """
+    # In one order, so that two probers never wait for each other.
+    ordered = sorted(sightings, key=lambda one: one.address)
     with transaction.atomic():
-        # In one order, so that two probers never wait for each other.
-        for seen in sorted(sightings, key=lambda one: one.address):
-            values: dict[str, Any] = {"last_probe_at": seen.at, "last_error": seen.error}
-            if not seen.error:
-                values |= {"last_seen_at": seen.at, "report": seen.report}
-            earlier = Q(address=seen.address, last_probe_at__lte=seen.at)
-            if not NodeHealth.objects.filter(earlier).update(**values):
-                NodeHealth.objects.get_or_create(address=seen.address, defaults=values)
+        rows = NodeHealth.objects.in_bulk([one.address for one in ordered], field_name="address")
+        for seen in ordered:
+            before = rows.get(seen.address)
+            while not _replace(before, seen):
+                before = NodeHealth.objects.filter(address=seen.address).first()
+
+
+def _replace(before: NodeHealth | None, seen: Sighting) -> bool:
+    """Whether the sighting is stored, or overtaken; not if the row is no longer as `before`."""
+    if before is None:
+        defaults = after_look(None, seen)
+        _, is_new = NodeHealth.objects.get_or_create(address=seen.address, defaults=defaults)
+        return is_new
+    if before.last_probe_at > seen.at:
+        return True
+    unchanged = NodeHealth.objects.filter(
+        pk=before.pk, last_probe_at=before.last_probe_at, n_failures=before.n_failures
+    )
+    return bool(unchanged.update(**after_look(before, seen)))

@@ -14,7 +14,7 @@ from mlops.errors import Busy, Gone, NodeUnreachable, NotFound
 from nodes import uris
 from nodes.compute_node import ComputeNode
 from nodes.models import Session
-from nodes.registry import declared_uris
+from nodes.picture import declared_uris
 
 _LOST = "The session is lost: the compute node that held it was stopped or removed."
 _TOUCH_EVERY = timedelta(minutes=1)

@@ -3,7 +3,8 @@
 It is the only way any part of a web node talks to a compute node. Its errors tell the one thing a
 caller must know before it tries elsewhere:
 
-    NodeUnreachable    no connection came about, the request cannot have run
+    NodeUnreachable    no connection came about, the request cannot have run; it is NodeUntrusted
+                       when TLS is why, or the node takes no call from this side
     NodeFailure        the connection broke or made no sense, the request may have run
     NodeTimeout        no whole answer by the deadline, the request may have run
 
@@ -17,12 +18,13 @@ import re
 import ssl
 from collections import deque
 from collections.abc import AsyncIterable, Callable, Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from mlops.errors import NodeUnreachable
+from nodes import trust
 from nodes.connection import Connection, Response
 
 _IDLE_SECONDS = 30  # less than a node keeps an idle connection, so that we are the ones to close it
@@ -103,15 +105,10 @@ def _target(url: str, ssl_context: ssl.SSLContext | None) -> _Target:
     return _Target(
         host=parts.hostname,
         port=parts.port or (443 if is_tls else 80),
-        ssl_context=(ssl_context or _default_ssl_context()) if is_tls else None,
+        ssl_context=(ssl_context or trust.of_client()) if is_tls else None,
         request_target=request_target,
         host_header=parts.netloc.rpartition("@")[2],
     )
-
-
-@cache
-def _default_ssl_context() -> ssl.SSLContext:
-    return ssl.create_default_context()
 
 
 def _head(
@@ -157,8 +154,11 @@ async def connect(origin: Origin, create: Callable[[], _Protocol], seconds: floa
     except TimeoutError:
         message = f"Compute node {node} did not accept a connection in {seconds:g} seconds."
         raise NodeUnreachable(message) from None
+    except ssl.SSLError as error:
+        raise trust.untrusted(node, error) from None
     except (OSError, UnicodeError) as error:
-        message = f"Compute node {node} cannot be reached: {error}"
+        reason = str(error) or "it hung up before TLS was agreed on."
+        message = f"Compute node {node} cannot be reached: {reason}"
         raise NodeUnreachable(message, is_refused=_is_refused(error)) from None
     return protocol
 

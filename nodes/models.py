@@ -1,9 +1,11 @@
-"""Declared compute nodes, the sessions they hold, and saved snapshots."""
+"""Declared compute nodes and what is seen of them, the sessions they hold, and saved snapshots."""
 
 import uuid
+from statistics import median
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 from mlops.blobs.models import Blob
 
@@ -30,16 +32,35 @@ class NodeEntry(models.Model):
         return self.uri
 
 
+class NodeDrain(models.Model):
+    """An address or a range of them that is to take no new work."""
+
+    uri = models.CharField(max_length=255, unique=True)
+    by = models.CharField(max_length=255, default="", blank=True)  # who asked for it
+    since = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = "drain"
+
+    def __str__(self) -> str:
+        return self.uri
+
+
 class NodeHealth(models.Model):
-    """What the prober last saw of one address.
+    """What the prober last saw of one address, and the state that follows (nodes/state.py).
 
     Kept for every declared single address, and for members of ranges that have lately answered.
     """
 
     address = models.CharField(max_length=255, unique=True)
+    state = models.CharField(max_length=16, default="unknown")
+    reason = models.TextField(default="", blank=True)
+    since = models.DateTimeField(default=timezone.now)  # when it entered the state
     last_seen_at = models.DateTimeField(null=True)
     last_probe_at = models.DateTimeField()
     last_error = models.TextField(default="", blank=True)
+    n_failures = models.PositiveIntegerField(default=0)  # looks in a row without an answer
+    latencies = models.JSONField(default=list)  # ms, of the last looks that were answered
     report = models.JSONField(default=dict)  # of the last answer, see the compute node's /v1/health
 
     class Meta:
@@ -50,8 +71,35 @@ class NodeHealth(models.Model):
 
     @property
     def is_answering(self) -> bool:
-        """Whether the last probe was answered, however long ago that was."""
-        return self.last_seen_at is not None and not self.last_error
+        """Whether it answers, however long ago that was seen; an answer may get lost."""
+        return self.last_seen_at is not None and self.state != "down"
+
+    @property
+    def version(self) -> str:
+        """Of the software on the node."""
+        return str(self.report.get("version", ""))
+
+    @property
+    def latency(self) -> float | None:
+        """Milliseconds that the node takes to answer a look, typically; None if it never did."""
+        return median(self.latencies) if self.latencies else None
+
+    @property
+    def capacity(self) -> float | None:
+        """The node's processors; None if it has not said."""
+        capacity = self.report.get("capacity")
+        return capacity if isinstance(capacity, int | float) and capacity > 0 else None
+
+    @property
+    def n_calls(self) -> int:
+        """Calls under way or in line when it answered last."""
+        load = self.report.get("load", {})
+        return int(load.get("running", 0)) + int(load.get("queued", 0))
+
+    @property
+    def n_sessions(self) -> int:
+        """Sessions that it held when it answered last."""
+        return int(self.report.get("sessions", 0))
 
 
 class Session(models.Model):

@@ -13,7 +13,7 @@ from nodes.background import run_sync
 from nodes.compute_node import ComputeNode
 from nodes.holding import node_holding
 from nodes.models import Session
-from nodes.registry import addresses
+from nodes.registry import known_addresses
 from nodes.session_ids import own_id
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def close_stray_sessions() -> int:
     before it is on its node, so none is mistaken for a stray while it is being opened.
     """
     n_closed = 0
-    for address, held in run_sync(_ask_all(addresses())):
+    for address, held in run_sync(_ask_all(known_addresses())):
         ours = [session_id for text in held if (session_id := own_id(text)) is not None]
         known = set(Session.objects.filter(pk__in=ours).values_list("pk", flat=True))
         for session_id in ours:

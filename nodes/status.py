@@ -1,7 +1,7 @@
 """The state of the whole as this web node sees it (wire-api section 6).
 
 Everything is asked at once and anew. Nothing in the report depends on the web node but its log
-path, so that the reports of several can be compared.
+path and its certificate, so that the reports of several can be compared.
 """
 
 import asyncio
@@ -12,13 +12,13 @@ from typing import Any, Literal
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from mlops.errors import MlopsError
-from nodes import uris
+from mlops.errors import MlopsError, NodeUntrusted
+from nodes import trust, uris
 from nodes.background import run_sync
 from nodes.compute_node import ComputeNode
 from nodes.health import names
 from nodes.models import NodeHealth
-from nodes.registry import declared_uris
+from nodes.picture import declared_uris
 from nodes.runtime.api_version import API_VERSION, is_compatible
 
 StatusCode = Literal["pass", "warn", "fail"]
@@ -49,7 +49,17 @@ def report() -> Status:
         "authentication": Status("pass", components={"localAdmin": Status("pass")}),
         "database": _database(),
     }
-    return Status(_worst(components), {"logPath": str(settings.LOG_DIR)}, components)
+    details = {"logPath": str(settings.LOG_DIR)}
+    if (context := trust.of_web_node()) and context.certificate:
+        details |= _of_certificate(context.certificate.body())
+    return Status(_worst(components), details, components)
+
+
+def _of_certificate(report: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "certificateSubject": str(report.get("subject", "")),
+        "certificateExpires": str(report.get("expires", "")),
+    }
 
 
 def _worst(components: Mapping[str, Status]) -> StatusCode:
@@ -117,6 +127,8 @@ async def _ask(addresses: Sequence[str]) -> dict[str, Status | None]:
         async with free:
             try:
                 return _node(await ComputeNode(address).health(seconds=_SECONDS))
+            except NodeUntrusted as error:
+                return Status("fail", {"reason": error.message})
             except MlopsError:
                 return None
 
@@ -135,6 +147,8 @@ def _node(answer: Mapping[str, Any]) -> Status:
         details[f"{prefix}CanOpenShell"] = str(bool(runtime.get("canOpenShell")))
     details["apiVersion"] = str(answer.get("apiVersion", ""))
     details["logPath"] = str(answer.get("logPath", ""))
+    if isinstance(certificate := answer.get("certificate"), dict):
+        details |= _of_certificate(certificate)
     if details["apiVersion"] and not is_compatible(details["apiVersion"]):
         details["reason"] = f"It is not called: this web node speaks version {API_VERSION}."
         return Status("fail", details)

@@ -1,9 +1,22 @@
 """Periodic tasks of the nodes app."""
 
+from typing import Any
+
 from celery import shared_task
+from celery.signals import worker_init
 from django.utils import timezone
 
-from nodes import health, session_upkeep
+from nodes import health, session_upkeep, trust
+from nodes.runtime.certificates import TlsError
+
+
+@worker_init.connect  # type: ignore[untyped-decorator]
+def require_usable_certificates(**kwargs: Any) -> None:  # noqa: ARG001 - a signal's signature
+    """A worker does not start when it could not show its certificate to compute nodes."""
+    try:
+        trust.of_client()
+    except TlsError as error:
+        raise SystemExit(f"The worker does not start. {error}") from None
 
 
 @shared_task  # type: ignore[untyped-decorator]

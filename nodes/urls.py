@@ -12,6 +12,7 @@ from nodes.api.execution import (
 )
 from nodes.api.files import SessionFile, SessionFiles
 from nodes.api.hanging_up import noticing_hang_up
+from nodes.api.node_states import ComputeNodeDrain, ComputeNodeResume, ComputeNodeStates
 from nodes.api.sessions import SessionById, SessionForce, Sessions
 from nodes.api.snapshots import SessionLoadSnapshot, SessionSnapshot, SnapshotById, Snapshots
 from nodes.api.status import StatusView
@@ -72,6 +73,9 @@ urlpatterns = [
     path("status", StatusView.as_view(), name="status"),
     # /computenodes
     path("computenodes", ComputeNodes.as_view(), name="compute-nodes"),
+    path("computenodes/states", ComputeNodeStates.as_view(), name="compute-node-states"),
+    path("computenodes/drain", ComputeNodeDrain.as_view(), name="compute-nodes-drain"),
+    path("computenodes/resume", ComputeNodeResume.as_view(), name="compute-nodes-resume"),
     # /snapshots
     path("snapshots", Snapshots.as_view(), name="snapshots"),
     path("snapshots/<str:snapshot_id>", SnapshotById.as_view(), name="snapshot"),

@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import Metric
 
 from mlops.errors import InvalidRequest
 from nodes import uris
-from nodes.registry import declared_uris
+from nodes.picture import declared_uris
 from nodes.runtime.exposition import HistogramFamily, as_text
 from nodes.runtime.figures import Histogram
 from services.catalogue import PublishedVersion, all_versions

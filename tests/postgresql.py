@@ -83,7 +83,7 @@ class Cluster(Server):
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                _as_postgres("postgres", "-D", str(self.directory / "data"), *options),
+                as_postgres("postgres", "-D", str(self.directory / "data"), *options),
                 cwd="/",
                 stdout=log,
                 stderr=log,
@@ -116,12 +116,12 @@ class Cluster(Server):
 
     def _run(self, command: list[str]) -> None:
         done = subprocess.run(
-            _as_postgres(*command), cwd="/", capture_output=True, text=True, check=False
+            as_postgres(*command), cwd="/", capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
 
 
-def _as_postgres(program: str, *arguments: str) -> list[str]:
+def as_postgres(program: str, *arguments: str) -> list[str]:
     """The command, run by somebody who may, and ended when the test run ends however it does."""
     account = ["--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.getuid() == 0 else []
     return ["setpriv", *account, "--pdeathsig=INT", str(_binary(program)), *arguments]

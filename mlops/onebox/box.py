@@ -1,32 +1,48 @@
 """The programs of one box, as the supervisor needs to know them."""
 
+import http.client
 import os
+import ssl
 import sys
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from mlops.env import env_str
 from mlops.onebox.claims import local_url
 from mlops.onebox.heartbeat import BATCH_WORKER, BEAT, WORKER, heartbeat_file
 from mlops.onebox.logs import RotatingLog
 from mlops.onebox.probes import Probe, answers, touches
-from mlops.onebox.supervisor import Program
+from mlops.onebox.supervisor import Patience, Program
+from nodes import trust
 
 HEARTBEAT_SECONDS = 30.0
 WORKER_PROCESSES = 2
 # One drives batches, on an event loop; the others take the messages that come meanwhile.
 BATCH_WORKER_THREADS = 4
+_ENDING_SECONDS = 15.0  # of a node, once it has finished what it had begun
 MARK_VARIABLE = "MLOPS_ONEBOX"
 
 
 def web_url() -> str:
     """Where the web node answers on this machine."""
-    return local_url(settings.HOST, settings.WEB_PORT)
+    is_tls = settings.TLS_WEB_CERTIFICATE is not None
+    return local_url(settings.HOST, settings.WEB_PORT, is_tls=is_tls)
 
 
 def compute_url() -> str:
     """Where the compute node answers on this machine."""
-    return local_url(settings.HOST, settings.COMPUTE_PORT)
+    is_tls = bool(env_str("MLOPS_TLS_COMPUTE_CERTIFICATE"))
+    return local_url(settings.HOST, settings.COMPUTE_PORT, is_tls=is_tls)
+
+
+def connection(seconds: float) -> http.client.HTTPConnection:
+    """A connection to the web node, whose steps may each take `seconds`."""
+    parts = urlsplit(web_url())
+    if context := _tls_of_probes(web_url()):
+        return http.client.HTTPSConnection(parts.netloc, timeout=seconds, context=context)
+    return http.client.HTTPConnection(parts.netloc, timeout=seconds)
 
 
 def manage(*arguments: str) -> Sequence[str]:
@@ -41,7 +57,9 @@ def programs() -> list[Program]:
             name="compute node",
             command=manage("computenode"),
             probe=answers(
-                f"{compute_url()}/v1/health", {"Authorization": f"Bearer {settings.CLUSTER_KEY}"}
+                f"{compute_url()}/v1/health",
+                {"Authorization": f"Bearer {settings.CLUSTER_KEY}"},
+                _tls_of_probes(compute_url()),
             ),
             log=log("computenode"),
             stops_last=True,
@@ -51,7 +69,7 @@ def programs() -> list[Program]:
         Program(
             name="web node",
             command=manage("webnode"),
-            probe=answers(f"{web_url()}/ping"),
+            probe=answers(f"{web_url()}/ping", tls=_tls_of_probes(web_url())),
             log=log("webnode"),
         ),
         Program(
@@ -72,6 +90,16 @@ def programs() -> list[Program]:
             log=log("batchworker"),
         ),
     ]
+
+
+def patience() -> Patience:
+    """The supervisor's: nodes that are told to stop get their time."""
+    return Patience(stop=settings.STOP_SECONDS + _ENDING_SECONDS)
+
+
+def _tls_of_probes(url: str) -> ssl.SSLContext | None:
+    """It shows the client certificate, and asks for no name: certificates rarely say 127.0.0.1."""
+    return trust.of_probe() if url.startswith("https:") else None
 
 
 def log(name: str) -> RotatingLog:

@@ -74,6 +74,6 @@ def _check_port(host: str, port: int, variable: str) -> None:
         raise ClaimError(f"{reason} with {variable}.") from None
 
 
-def local_url(host: str, port: int) -> str:
+def local_url(host: str, port: int, *, is_tls: bool = False) -> str:
     """Where this machine itself reaches what listens on `host` and `port`."""
-    return f"http://{'127.0.0.1' if host == WILDCARD else host}:{port}"
+    return f"http{'s' if is_tls else ''}://{'127.0.0.1' if host == WILDCARD else host}:{port}"

@@ -4,6 +4,7 @@
 #                     bubblewrap with shells that are isolated less
 #   install.sh test   what `make test` needs on top; everything must be there
 #   install.sh bench  what `make bench` needs; peers in Python get environments of their own later
+#   install.sh cluster  what `make cluster` needs, without R
 # A second call with nothing changed installs nothing.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -15,6 +16,7 @@ r_packages=(r-base-core r-cran-jsonlite r-cran-mass r-cran-randomforest)
 # libatomic1 is for the browser driver within playwright.
 test_packages=(chromium curl libatomic1 postgresql redis-server rabbitmq-server wrk)
 bench_packages=(r-cran-plumber wrk)
+cluster_packages=(haproxy iproute2 nftables postgresql redis-server)
 
 say() { printf '%s\n' "$*"; }
 fail() { printf '%s\n' "$*" >&2; exit 1; }
@@ -99,6 +101,14 @@ what_benchmarks_call_is_ready() {
   command -v wrk && Rscript --vanilla -e 'quit(status = !nzchar(system.file(package = "plumber")))'
 }
 
+what_the_cluster_calls_is_ready() {
+  local program
+  for program in haproxy ip nft redis-server; do
+    command -v $program || [ -x /usr/sbin/$program ] || return 1
+  done
+  command -v postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres'
+}
+
 # Installs Debian packages unless the check finds that what they bring is there.
 ensure() {
   local check=$1 what=$2
@@ -141,5 +151,9 @@ case $purpose in
     ensure_bubblewrap
     ensure what_benchmarks_call_is_ready "What the benchmarks call" "${bench_packages[@]}"
     ;;
-  *) fail "usage: install.sh run|test|bench" ;;
+  cluster)
+    install_requirements requirements-dev.txt
+    ensure what_the_cluster_calls_is_ready "What the cluster calls" "${cluster_packages[@]}"
+    ;;
+  *) fail "usage: install.sh run|test|bench|cluster" ;;
 esac

@@ -4,6 +4,7 @@ A probe returns whether the program gave a sign of life just now. It never raise
 """
 
 import asyncio
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,9 @@ PROBE_SECONDS = 5.0
 Probe = Callable[[], Awaitable[bool]]
 
 
-def answers(url: str, headers: Mapping[str, str] | None = None) -> Probe:
+def answers(
+    url: str, headers: Mapping[str, str] | None = None, tls: ssl.SSLContext | None = None
+) -> Probe:
     """A probe of an HTTP address: alive when it answers 200 in time."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 80
@@ -23,7 +26,7 @@ def answers(url: str, headers: Mapping[str, str] | None = None) -> Probe:
     request = "\r\n".join([*lines, "", ""]).encode()
 
     async def status() -> bytes:
-        reader, writer = await asyncio.open_connection(host, port)
+        reader, writer = await asyncio.open_connection(host, port, ssl=tls)
         try:
             writer.write(request)
             return await reader.readline()

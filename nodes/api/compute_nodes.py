@@ -12,9 +12,10 @@ from rest_framework.views import APIView
 from mlops.accounts.permissions import IsReader, MayChangeNodes
 from mlops.representation import Text, caller, error_responses
 from mlops.rest import CaseInsensitiveSerializer
-from nodes.actions import add_nodes, declared_entries, remove_nodes, replace_nodes
+from nodes.actions import add_nodes, remove_nodes, replace_nodes
+from nodes.declared import declared_entries
 
-_TAGS = ["Compute nodes"]
+TAGS = ["Compute nodes"]
 _PATH = "/computenodes"
 _CHANGED = {200: OpenApiResponse(description="Done; no body."), **error_responses(400, 413)}
 
@@ -43,7 +44,7 @@ class ComputeNodes(APIView):
 
     @extend_schema(
         operation_id="getComputeNodes",
-        tags=_TAGS,
+        tags=TAGS,
         responses={200: ComputeNodeList, **error_responses()},
     )
     def get(self, request: Request) -> Response:  # noqa: ARG002
@@ -52,34 +53,35 @@ class ComputeNodes(APIView):
 
     @extend_schema(
         operation_id="replaceComputeNodes",
-        tags=_TAGS,
+        tags=TAGS,
         request={"application/json": Entries},
         responses=_CHANGED,
     )
     def post(self, request: Request) -> Response:
         """Declare these entries and no others."""
-        replace_nodes(user=caller(request), entries=_entries(request))
+        replace_nodes(user=caller(request), entries=entries_of(request))
         return Response()
 
     @extend_schema(
         operation_id="addComputeNodes",
-        tags=_TAGS,
+        tags=TAGS,
         request={"application/json": Entries},
         responses=_CHANGED,
     )
     def put(self, request: Request) -> Response:
         """Declare these entries too; those that are there already are left as they are."""
-        add_nodes(user=caller(request), entries=_entries(request))
+        add_nodes(user=caller(request), entries=entries_of(request))
         return Response()
 
-    @extend_schema(operation_id="removeComputeNodes", tags=_TAGS, responses=_CHANGED)
+    @extend_schema(operation_id="removeComputeNodes", tags=TAGS, responses=_CHANGED)
     def delete(self, request: Request) -> Response:
         """Declare these entries no longer; the body names them as they are listed."""
-        remove_nodes(user=caller(request), entries=_entries(request))
+        remove_nodes(user=caller(request), entries=entries_of(request))
         return Response()
 
 
-def _entries(request: Request) -> list[str]:
+def entries_of(request: Request) -> list[str]:
+    """The entries in the body."""
     body = Entries(data=request.data)
     body.is_valid(raise_exception=True)
     return list(body.validated_data["entries"])

@@ -14,7 +14,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive
 
-from .errors import NodeError, RuntimeUnavailable, TooLarge
+from .errors import CutOff, NodeError, Stopping, TooLarge
 from .node import ComputeNode
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def route(node: ComputeNode, method: str, path: str, handler: Handler) -> Route:
         except ClientDisconnect:
             return Response(status_code=400)  # nobody reads it
         except asyncio.CancelledError:
-            return refusal(stopping(), request)
+            return refusal(cut_off(), request)
 
     return Route(path, endpoint, methods=[method])
 
@@ -131,9 +131,14 @@ def correlation_id(request: Request) -> str:
     return request.headers.get("x-correlation-id", "")
 
 
+def cut_off() -> NodeError:
+    """What a call is answered that the node's own end broke off."""
+    return CutOff("The compute node stopped before the call had ended.")
+
+
 def stopping() -> NodeError:
-    """What a call is answered that the node's own end cuts off."""
-    return RuntimeUnavailable("The compute node is stopping.")
+    """What a call is answered that comes when the node is told to stop."""
+    return Stopping("The compute node is stopping.")
 
 
 def json_answer(data: Any, status: int = 200) -> Response:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .authorization import AllowedClients, ClusterKeys
+from .client_certificates import RequiredClient
+from .tls import TlsContext
 
 MIB = 1024**2
 GIB = 1024**3
@@ -17,6 +19,8 @@ class NodeConfig:
     former_cluster_key: str = field(default="", repr=False)  # taken as well while it is replaced
     metrics_token: str = field(default="", repr=False)  # shown instead of it for metrics alone
     allowed_clients: AllowedClients = field(default_factory=lambda: AllowedClients(()))
+    tls: TlsContext | None = None  # plain HTTP without
+    client: RequiredClient | None = None  # the only one to be let in, with `tls`
     data_dir: Path  # of this node alone: bundles, sizes of pools, and the work root
     python: str
     rscript: str
@@ -37,6 +41,8 @@ class NodeConfig:
     shell_isolation: str = "auto"  # or a level of isolation.py
     shell_network: bool = True
     private_paths: tuple[Path, ...] = ()  # what no shell in a sandbox sees
+
+    stop_seconds: float = 30.0  # for what runs when the node is told to stop
 
     run_seconds: float = 3600.0
     queue_length: int = 1000

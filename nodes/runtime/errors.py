@@ -16,8 +16,10 @@
     ├── UnsupportedFormat     415 unsupported-format   the body is in no format that can be taken
     ├── RunFailed             422 run-failed           no frame came of it, no JSON is taken
     ├── SessionFailed         500 session-failed       the session's shell died under the call
+    ├── CutOff                500 cut-off              the node's end broke it off; it may have run
     ├── Busy                  503 busy                 no free shell; nothing was run
     ├── PoolMissing           503 pool-missing         PUT the bundle's pool, then repeat
+    ├── Stopping              503 stopping             the node is told to stop; nothing was run
     └── RuntimeUnavailable    503 runtime-unavailable  the language cannot run here
 
     ShellDied                 the interpreter ended before it answered
@@ -155,6 +157,20 @@ class SessionFailed(NodeError):
     """The session's shell died under the call; the session is gone."""
 
     code = "session-failed"
+
+
+class CutOff(NodeError):
+    """The node's own end broke the call off, which may have run."""
+
+    code = "cut-off"
+
+
+class Stopping(NodeError):
+    """The node is told to stop and takes no further calls; nothing was run."""
+
+    status = 503
+    code = "stopping"
+    retry_after_seconds = 1
 
 
 class Busy(NodeError):

@@ -4,10 +4,10 @@ import asyncio
 import logging
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from .answers import compact, internal_error_body, note_refusal, stopping
+from .answers import compact, cut_off, internal_error_body, note_refusal, stopping
+from .client_certificates import CLIENT_REFUSED_CODE
 from .errors import NodeError
 from .multiplex import (
     CALL,
@@ -21,18 +21,22 @@ from .multiplex import (
     bye_frame,
 )
 from .node import ComputeNode
+from .parting import PartingHttpProtocol
 
 logger = logging.getLogger(__name__)
 
 _PREFACE_BYTES = 4096
+_REFUSAL_SECONDS = 5  # for a refused client to read why, and to hang up
 _OPENING = PREFACE + b"\r\n"
 
 
-def http_protocol(node: ComputeNode) -> type[HttpToolsProtocol]:
+def http_protocol(node: ComputeNode) -> type[PartingHttpProtocol]:
     """uvicorn's protocol, which leaves connections that begin with the preface to `Multiplexed`."""
 
-    class HttpOrMultiplexed(HttpToolsProtocol):
+    class HttpOrMultiplexed(PartingHttpProtocol):
         is_new = True
+        objection = ""  # to its client certificate
+        is_told = False
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             super().connection_made(cast(asyncio.Transport, transport))
@@ -40,8 +44,23 @@ def http_protocol(node: ComputeNode) -> type[HttpToolsProtocol]:
             if peer and not node.config.allowed_clients.include(peer[0]):
                 logger.warning("A connection from %s is refused: it is not allowed.", peer[0])
                 self.transport.abort()
+            elif node.config.client is not None:
+                connection = transport.get_extra_info("ssl_object")
+                self.objection = node.config.client.objection(
+                    connection.getpeercert(binary_form=True) if connection else None
+                )
+                if self.objection:
+                    self.loop.call_later(_REFUSAL_SECONDS, self.transport.close)
+                    logger.warning(
+                        "A connection from %s is refused: %s.", peer and peer[0], self.objection
+                    )
 
         def data_received(self, data: bytes) -> None:
+            if self.objection:
+                if not self.is_told:
+                    self.is_told = True
+                    self.transport.write(_refusal(self.objection))
+                return
             if self.is_new and data.startswith(PREFACE):
                 self.connections.discard(self)
                 protocol = Multiplexed(node, self.server_state)
@@ -52,7 +71,22 @@ def http_protocol(node: ComputeNode) -> type[HttpToolsProtocol]:
             self.is_new = False
             super().data_received(data)
 
+    HttpOrMultiplexed.node = node
     return HttpOrMultiplexed
+
+
+def _refusal(objection: str) -> bytes:
+    """The answer to whoever shows another client certificate, whatever is asked."""
+    body = compact(
+        {
+            "code": CLIENT_REFUSED_CODE,
+            "message": f"It takes calls of another client only: {objection}.",
+        }
+    )
+    return (
+        b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
+        b"Connection: close\r\n\r\n%b" % (len(body), body)
+    )
 
 
 class Multiplexed(asyncio.Protocol):
@@ -68,7 +102,6 @@ class Multiplexed(asyncio.Protocol):
         self._opening = b""  # what has come of it
         self._reader = FrameReader()
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._is_stopping = False
         self._writable = asyncio.Event()
         self._writable.set()
 
@@ -85,9 +118,9 @@ class Multiplexed(asyncio.Protocol):
             self._cancel(call)
 
     def shutdown(self) -> None:
-        """Refuse further calls and have the web node close. For uvicorn."""
-        self._is_stopping = True
-        self._out.write(bye_frame())
+        """Have the web node close: further calls are refused. For uvicorn."""
+        if self._is_open:
+            self._out.write(bye_frame())
 
     def pause_writing(self) -> None:
         """The web node does not read its answers: take no further calls until it does."""
@@ -126,6 +159,8 @@ class Multiplexed(asyncio.Protocol):
             return b""
         self._is_open = True
         self._out.write(_OPENING)
+        if self._node.is_stopping:
+            self._out.write(bye_frame())
         return rest
 
     def _begin(self, call: int, n_bundle: int, n_correlation: int, payload: bytes) -> None:
@@ -156,7 +191,7 @@ class Multiplexed(asyncio.Protocol):
         """Status and body, as over HTTP."""
         error: NodeError
         try:
-            if self._is_stopping:
+            if self._node.is_stopping:
                 raise stopping()
             bundle = self._node.bundles.get(bundle_id)
             return 200, await self._node.score(bundle, body, correlation_id=correlation_id)
@@ -165,7 +200,7 @@ class Multiplexed(asyncio.Protocol):
         except asyncio.CancelledError:
             if call not in self._tasks:  # nobody waits for it
                 raise
-            error = stopping()
+            error = cut_off()
         except Exception:
             logger.exception("A scoring call failed")
             return 500, compact(internal_error_body())

@@ -4,12 +4,11 @@ import asyncio
 import fcntl
 import logging
 import uuid
-from itertools import islice
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from . import guardian, isolation
-from .api_version import API_VERSION
+from . import guardian, isolation, reporting
 from .bundles import Bundle, BundleStore
 from .config import NodeConfig
 from .control_groups import ControlGroups
@@ -19,6 +18,7 @@ from .figures import Calls
 from .formats.media import JSON, PLAIN, Formats
 from .guarding import Guardian
 from .housing import Housing
+from .isolation import Isolation
 from .manifests import REALTIME
 from .pool import Pool
 from .processes import Children, become_reaper
@@ -31,8 +31,6 @@ from .template import Template
 from .translators import Translators
 
 logger = logging.getLogger(__name__)
-
-_MOST_POOLS_REPORTED = 100
 
 # How calls end, as HTTP statuses; 499 is what web servers note for a caller that went away.
 _OK, _CALLER_GONE, _INTERNAL_ERROR = 200, 499, 500
@@ -57,7 +55,7 @@ class ComputeNode:
             config.bundles_dir,
             max_bytes=config.bundle_store_bytes,
             extracted_max_bytes=config.extracted_max_bytes,
-            in_use=self._bundles_in_use,
+            in_use=self.bundles_in_use,
         )
         by_runtime = {starter.runtime: starter for starter in self._starters}
         self.dedicated = DedicatedPools(by_runtime, self.bundles, config)
@@ -66,6 +64,8 @@ class ComputeNode:
         self.realtime = RealtimeScorer(self._translators, config)
         self.sessions = Sessions(self.pools, config)
         self.calls = Calls()
+        self.memory = reporting.Memory(self._shell_pids)
+        self.is_stopping = False  # told to, and finishing what runs
         self._guardian: Guardian | None = None
         self._lock: TextIO | None = None
 
@@ -140,17 +140,19 @@ class ComputeNode:
 
     def health(self) -> dict[str, Any]:
         """The health report of the compute node API."""
-        return {
-            "version": self.config.version,
-            "apiVersion": API_VERSION,
-            "runtimes": {name: pool.health() for name, pool in self.pools.items()},
-            "pools": list(islice(self.dedicated.reports(), _MOST_POOLS_REPORTED)),
-            "sessions": len(self.sessions.ids()),
-            "isolation": self._housing.isolation.report(),
-            "logPath": self.config.log_path,
-        }
+        return reporting.health(self)
 
-    def _bundles_in_use(self) -> set[str]:
+    @property
+    def isolation(self) -> Isolation:
+        """How shells are kept apart."""
+        return self._housing.isolation
+
+    def _shell_pids(self) -> Iterator[int]:
+        for pool in (*self.pools.values(), *self.dedicated.all()):
+            yield from pool.pids()
+
+    def bundles_in_use(self) -> set[str]:
+        """The bundles that some shell or thread has loaded, or is about to."""
         return set().union(
             self.scorer.bundles_in_use(),
             self.dedicated.bundles_in_use(),

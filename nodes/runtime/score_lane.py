@@ -6,7 +6,7 @@ import logging
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .answers import StoppedByDisconnect, internal_error, refusal, stopping, too_large
+from .answers import StoppedByDisconnect, cut_off, internal_error, refusal, too_large
 from .errors import NodeError
 from .formats.media import CONTENT_TYPES, PLAIN, formats_of
 from .multiplex import OFFER
@@ -42,7 +42,7 @@ class ScoreLane:
         except NodeError as error:
             await refusal(error, Request(scope))(scope, receive, send)
         except asyncio.CancelledError:  # the node stops and waits no longer
-            await refusal(stopping(), Request(scope))(scope, receive, send)
+            await refusal(cut_off(), Request(scope))(scope, receive, send)
         except Exception:
             logger.exception("A scoring call failed")
             await internal_error()(scope, receive, send)

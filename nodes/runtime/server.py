@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import uvicorn
 from starlette.applications import Starlette
@@ -18,20 +18,12 @@ from .garbage import collect_seldom
 from .multiplex_server import http_protocol
 from .node import ComputeNode
 from .score_lane import ScoreLane
+from .stopping import RefusingWhenStopping, StoppingServer
+from .tls import tls_options
 
 logger = logging.getLogger(__name__)
 
-_GRACE_SECONDS = 3
 _KEEP_ALIVE_SECONDS = 300
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to `serve`: uvicorn itself raises them again after its shutdown."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Captures nothing."""
-        yield
 
 
 def application(node: ComputeNode) -> ClusterKeyRequired:
@@ -53,14 +45,15 @@ def application(node: ComputeNode) -> ClusterKeyRequired:
             Exception: answer_internal_error,
         },
     )
-    lane = ScoreLane(app, node)
+    lane = RefusingWhenStopping(ScoreLane(app, node), node)
     return ClusterKeyRequired(lane, node.config.cluster_keys, node.config.metrics_token)
 
 
 async def _serve(config: NodeConfig) -> None:
     node = ComputeNode(config)
     await node.claim()
-    server = _Server(
+    server = StoppingServer(
+        node,
         uvicorn.Config(
             application(node),
             host=config.host,
@@ -74,17 +67,18 @@ async def _serve(config: NodeConfig) -> None:
             date_header=False,
             proxy_headers=False,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=_GRACE_SECONDS,
-        )
+            **tls_options(config.tls),
+        ),
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, setattr, server, "should_exit", True)
+        loop.add_signal_handler(number, server.stop_soon)
     await server.serve()
 
 
 def serve(config: NodeConfig) -> None:
-    """Runs a compute node until SIGTERM or SIGINT.
+    """Runs a compute node until SIGTERM or SIGINT and what it has begun is finished; at the second
+    signal, or when that takes too long, what runs is broken off.
 
     `RuntimeUnavailable` when another node has the data directory; the process ends with the
     reason in the log when the port is taken.

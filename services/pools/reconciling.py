@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from mlops.errors import MlopsError, NotFound
 from nodes.compute_node import ComputeNode, NodePool, run_sync
-from nodes.registry import Picture, registry
+from nodes.picture import Picture
+from nodes.registry import registry
 from services import pushes
 from services.catalogue import PublishedVersion
 from services.models import DedicatedPool
@@ -86,21 +87,27 @@ async def _reconcile(wanted: Sequence[WantedPool], picture: Picture) -> None:
     free = asyncio.Semaphore(_NODES_AT_ONCE)
 
     async def reconcile(address: str) -> None:
+        is_drained = address in picture.drained
         here = [
             pool
             for pool in wanted
-            if address in picture.by_runtime.get(pool.published.runtime, picture.addresses)
+            if is_drained
+            or address in picture.by_runtime.get(pool.published.runtime, picture.addresses)
         ]
         async with free:
             try:
-                await _reconcile_node(ComputeNode(address), here)
+                await _reconcile_node(ComputeNode(address), here, may_build=not is_drained)
             except MlopsError as error:
                 logger.warning("The dedicated pools of %s: %s", address, error.message)
 
-    await asyncio.gather(*map(reconcile, picture.addresses))
+    await asyncio.gather(*map(reconcile, (*picture.addresses, *picture.drained)))
 
 
-async def _reconcile_node(node: ComputeNode, wanted: Sequence[WantedPool]) -> None:
+async def _reconcile_node(
+    node: ComputeNode, wanted: Sequence[WantedPool], *, may_build: bool
+) -> None:
+    """End the pools that are not wanted, and build those that are; none on a drained node, which
+    keeps what it has in case it is resumed."""
     asked_at = asyncio.get_running_loop().time()
     pools, receiving = await node.pools(seconds=ASK_SECONDS)
     held = {pool.bundle_id: pool for pool in pools}
@@ -108,7 +115,7 @@ async def _reconcile_node(node: ComputeNode, wanted: Sequence[WantedPool]) -> No
     for surplus in pools:
         if surplus.bundle_id not in wanted_ids and not _is_still_needed(surplus, held, wanted):
             await node.delete_pool(surplus.bundle_id)
-    if receiving & wanted_ids:
+    if not may_build or receiving & wanted_ids:
         return  # another round, or a call, is sending it a bundle: twice would not be faster
     for pool in wanted:
         found = held.get(pool.published.bundle_id)

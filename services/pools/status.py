@@ -8,7 +8,8 @@ from typing import Literal
 
 from mlops.errors import MlopsError
 from nodes.compute_node import ComputeNode, NodePool, run_sync
-from nodes.registry import declared_uris, registry
+from nodes.picture import declared_uris
+from nodes.registry import registry
 from services.catalogue import PublishedVersion
 from services.models import Version
 from services.pools.reconciling import ASK_SECONDS, WantedPool

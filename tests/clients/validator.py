@@ -46,9 +46,16 @@ def validate(urls: list[str], username: str, password: str, say: Say) -> None:
             server.log_in(username, password)
             server.require_health()
             server.run_everything()
-            statuses += [server.status(), server.status()]
+            statuses += [_comparable(server.status()), _comparable(server.status())]
     say("compare the statuses")
     _require(all(status == statuses[0] for status in statuses), f"they differ: {statuses}")
+
+
+def _comparable(status: Any) -> Any:
+    """It without the web node's own certificate."""
+    own = ("certificateSubject", "certificateExpires")
+    details = {name: value for name, value in status["details"].items() if name not in own}
+    return {**status, "details": details}
 
 
 class _Server:

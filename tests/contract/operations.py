@@ -547,6 +547,46 @@ COMPUTE_NODES = [
         )
     ),
 ]
+# Beyond the original: what becomes of nodes.
+NODE_STATES = [
+    Operation(
+        "GET",
+        "/computenodes/states",
+        "getComputeNodeStates",
+        READER,
+        answer={
+            "computeNodes": [
+                {
+                    "uri": "string",
+                    "state": "unknown|ready|degraded|draining|down",
+                    "reason": "string",
+                    "since": "string?",
+                    "note": "string",
+                    "drainedBy": "string?",
+                    "lastSeen": "string?",
+                    "version": "string",
+                    "apiVersion": "string",
+                    "latency": "number?",
+                    "latencies": ["number"],
+                    "processors": "number?",
+                    "calls": "integer",
+                    "sessions": "integer",
+                }
+            ]
+        },
+    ),
+    *(
+        Operation(
+            "POST",
+            f"/computenodes/{word}",
+            f"{word}ComputeNodes",
+            OWNER,
+            request=_ENTRIES,
+            errors=errors(400, 413),
+        )
+        for word in ("drain", "resume")
+    ),
+]
 PING = Operation(
     "GET", "/ping", "", ANYBODY, answers="text/plain", answer="string", is_documented=False
 )
@@ -560,5 +600,5 @@ CORE = [
     STATUS,
     *COMPUTE_NODES,
 ]
-OPERATIONS = [*CORE, *CONSUMPTION, REVOKE_OF_9_0, PING]
+OPERATIONS = [*CORE, *CONSUMPTION, REVOKE_OF_9_0, *NODE_STATES, PING]
 DOCUMENTED = [row for row in OPERATIONS if row.is_documented]

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -42,10 +43,11 @@ class OneBox:
     lines: list[str] = field(default_factory=list)
     process: subprocess.Popen[str] | None = None
     database: dict[str, str] = field(default_factory=own_database)
+    tls: ssl.SSLContext | None = None  # with which the web node is spoken to
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"
 
     @property
     def output(self) -> str:
@@ -122,6 +124,7 @@ class OneBox:
             **ours,
             "MLOPS_DATA_DIR": str(self.data_dir),
             "MLOPS_PORT": str(self.port),
+            "MLOPS_STOP_SECONDS": "5",
             "MLOPS_COMPUTE_PORT": str(self.compute_port),
             "MLOPS_ADMIN_PASSWORD": self.admin_password,
             **self.database,
@@ -131,10 +134,17 @@ class OneBox:
     def client(self) -> httpx.Client:
         """A client signed in as admin."""
         credentials = {"username": "admin", "password": self.admin_password}
-        answer = httpx.post(f"{self.url}/login", json=credentials, timeout=120)
+        verify = self.tls or False
+        answer = httpx.post(f"{self.url}/login", json=credentials, timeout=120, verify=verify)
         token = answer.json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=120, event_hooks=CHECKED)
+        return httpx.Client(
+            base_url=self.url,
+            headers=headers,
+            timeout=120,
+            event_hooks=CHECKED,
+            verify=verify,
+        )
 
     def services(self) -> list[dict[str, Any]]:
         with self.client() as client:

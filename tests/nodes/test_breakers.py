@@ -106,3 +106,53 @@ def test_calls_that_were_under_way_do_not_lengthen_the_pause(
         breakers.fail(NODE, "refused", at_once=True)
     clock.now += 1
     assert is_ready(breakers)
+
+
+def test_a_node_that_hangs_gets_no_trial_and_is_looked_at_instead(
+    breakers: Breakers, clock: Clock
+) -> None:
+    breakers.condemn(NODE, "hangs")
+    clock.now += 3600
+    assert not is_ready(breakers)
+    assert breakers.to_check() == [NODE]
+    breakers.succeed(NODE)
+    assert is_ready(breakers)
+    assert breakers.to_check() == []
+
+
+def test_a_node_that_hangs_and_then_refuses_gets_no_trial_either(
+    breakers: Breakers, clock: Clock
+) -> None:
+    breakers.condemn(NODE, "hangs")
+    breakers.fail(NODE, "refused", at_once=True, is_quick=True)
+    clock.now += 3600
+    assert not is_ready(breakers)
+
+
+def test_nodes_that_sit_out_are_looked_at_ever_less_often(breakers: Breakers, clock: Clock) -> None:
+    breakers.fail(NODE, "refused", at_once=True)
+    looks = []
+    for tenth in range(200):
+        clock.now = 1000.0 + tenth / 10
+        if breakers.to_check():
+            looks.append(tenth / 10)
+    assert looks == [0, 1, 3, 7, 12, 17]
+
+
+def test_a_node_whose_connections_broke_once_is_not_looked_at(breakers: Breakers) -> None:
+    breakers.fail(NODE, "broke", at_once=False)
+    assert breakers.to_check() == []
+
+
+def test_only_those_that_refuse_at_once_may_be_tried_for_want_of_another(
+    breakers: Breakers,
+) -> None:
+    breakers.fail(NODE, "stopping", at_once=True, is_quick=True)
+    breakers.fail(OTHER, "no answer", at_once=True)
+    assert breakers.quick([NODE, OTHER]) == (NODE,)
+
+
+def test_nodes_that_are_not_called_any_more_are_forgotten(breakers: Breakers) -> None:
+    breakers.condemn(NODE, "hangs")
+    breakers.keep_only([OTHER])
+    assert not breakers

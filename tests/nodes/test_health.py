@@ -1,13 +1,16 @@
 """Probing compute nodes and recording what was seen."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 
 from nodes import health, uris
-from nodes.health import Sighting, probe_nodes, record
+from nodes.health import pause_after, probe_nodes, record
 from nodes.models import NodeEntry, NodeHealth
+from nodes.state import Sighting
 from nodes.tasks import probe_nodes as probe_nodes_task
 from tests.nodes.loopback import Peer, serving_in_thread
 from tests.nodes.runtime.running import RunningNode
@@ -67,7 +70,7 @@ def test_a_node_that_stops_answering_keeps_its_last_report() -> None:
     row = NodeHealth.objects.get()
     assert (row.last_seen_at, row.last_probe_at) == (earlier, NOW)
     assert row.report == REPORT
-    assert not row.is_answering
+    assert (row.state, row.since) == ("degraded", NOW)
 
 
 def test_something_else_at_the_address_is_no_node() -> None:
@@ -147,3 +150,76 @@ def test_recording_needs_no_more_queries_than_nodes(
     record([Sighting(address, NOW, report=REPORT) for address in addresses])
     with django_assert_max_num_queries(103):  # type: ignore[operator]
         record([Sighting(address, NOW, report=REPORT) for address in addresses])
+
+
+# What does not answer.
+
+
+def test_a_node_is_left_alone_ever_longer_up_to_a_minute() -> None:
+    pauses = [pause_after(n_failures).total_seconds() for n_failures in (1, 3, 4, 5, 6, 7, 10**6)]
+    assert pauses == [5, 5, 10, 20, 40, 60, 60]
+
+
+def silent_for(n_failures: int, *, seen: datetime | None, probed: datetime) -> NodeHealth:
+    address = f"http://127.0.0.1:{free_port()}/"
+    NodeEntry.objects.create(uri=address)
+    return NodeHealth.objects.create(
+        address=address, last_seen_at=seen, last_probe_at=probed, n_failures=n_failures
+    )
+
+
+def looked_at(row: NodeHealth) -> bool:
+    probe_nodes(now=NOW)
+    return NodeHealth.objects.get(pk=row.pk).last_probe_at == NOW
+
+
+def test_what_never_answered_is_looked_at_less_often() -> None:
+    for seconds, expected in ((5, False), (40, False), (60, True)):
+        assert (
+            looked_at(silent_for(20, seen=None, probed=NOW - timedelta(seconds=seconds)))
+            == expected
+        )
+
+
+def test_what_answered_lately_is_looked_at_every_time() -> None:
+    seen = NOW - timedelta(minutes=59)
+    assert looked_at(silent_for(500, seen=seen, probed=NOW - timedelta(seconds=5)))
+
+
+# Several probers.
+
+
+@pytest.mark.django_db(transaction=True)
+def test_probers_that_race_lose_no_failure_and_count_none_twice() -> None:
+    record([Sighting(NODE, NOW, report=REPORT)])
+
+    def probe(number: int) -> None:
+        try:
+            for turn in range(1, 11):
+                at = NOW + timedelta(seconds=5 * turn, milliseconds=number)
+                record([Sighting(NODE, at, error="refused")])
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(probe, range(4)))
+    row = NodeHealth.objects.get()
+    assert row.last_probe_at == NOW + timedelta(seconds=50, milliseconds=3)
+    assert row.state == "down"
+    # Those that come late are dropped, so there may be fewer, but never more than turns.
+    assert 3 <= row.n_failures <= 10
+    assert row.since <= NOW + timedelta(seconds=50)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_probers_that_race_for_a_new_node_make_one_row_of_it() -> None:
+    def probe(number: int) -> None:
+        try:
+            record([Sighting(NODE, NOW + timedelta(milliseconds=number), report=REPORT)])
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(probe, range(8)))
+    row = NodeHealth.objects.get()
+    assert (row.state, row.last_probe_at) == ("ready", NOW + timedelta(milliseconds=7))

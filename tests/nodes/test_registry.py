@@ -15,13 +15,15 @@ from mlops.errors import (
     InvalidRequest,
     NodeError,
     NodeFailure,
+    NodeStopping,
     NodeTimeout,
     NodeUnreachable,
 )
 from nodes import registry as registry_module
 from nodes.compute_node import ComputeNode
-from nodes.models import NodeEntry, NodeHealth
-from nodes.registry import Picture, Registry, dispatch, dispatch_sync, load_picture
+from nodes.models import NodeDrain, NodeEntry, NodeHealth
+from nodes.picture import Picture, load_picture
+from nodes.registry import Registry, dispatch, dispatch_sync
 from tests.nodes.test_breakers import Clock
 
 A, B = "http://10.0.0.1:12805/", "http://10.0.0.2:12805/"
@@ -56,6 +58,7 @@ def seen(address: str, *, error: str = "", **runtimes: bool) -> NodeHealth:
         last_seen_at=NOW,
         last_probe_at=NOW,
         last_error=error,
+        state="down" if error else "ready",
         report={"runtimes": {name: {"available": value} for name, value in runtimes.items()}},
     )
 
@@ -142,6 +145,46 @@ def test_a_wrong_entry_is_left_out_and_the_others_serve() -> None:
     NodeEntry.objects.create(uri="http://")
     NodeEntry.objects.create(uri=A)
     assert load_picture().addresses == (A,)
+
+
+@pytest.mark.django_db
+def test_a_drained_node_is_no_candidate_alone_or_in_a_range() -> None:
+    for uri in (A, B):
+        NodeEntry.objects.create(uri=uri)
+    drain = NodeDrain.objects.create(uri=A)
+    assert (load_picture().addresses, load_picture().drained) == ((B,), (A,))
+    drain.uri = "http://10.0.0.1-2:12805/"
+    drain.save()
+    assert (load_picture().addresses, load_picture().drained) == ((), (A, B))
+
+
+@pytest.mark.django_db
+def test_where_all_that_run_a_language_are_drained_no_other_is_asked() -> None:
+    for uri in (A, B):
+        NodeEntry.objects.create(uri=uri)
+    seen(B, R=False)
+    NodeDrain.objects.create(uri=A)
+    assert load_picture().by_runtime["R"] == ()
+
+
+@pytest.mark.django_db
+def test_one_lost_look_does_not_take_a_member_of_a_range_out() -> None:
+    NodeEntry.objects.create(uri="http://10.0.0.1-9:12805/")
+    health = seen(A, error="timed out")
+    health.state = "degraded"
+    health.save()
+    seen(B)
+    assert set(load_picture().addresses) == {A, B}
+
+
+@pytest.mark.django_db
+def test_nodes_weigh_by_their_processors() -> None:
+    for uri, capacity in ((A, 2), (B, 6), ("http://10.0.0.3:12805/", None)):
+        NodeEntry.objects.create(uri=uri)
+        health = seen(uri)
+        health.report["capacity"] = capacity
+        health.save()
+    assert load_picture().weights == {A: 0.5, B: 1.5}
 
 
 def test_the_picture_is_read_again_after_a_second(clock: Clock) -> None:
@@ -451,3 +494,173 @@ def test_concurrent_calls_spread_over_the_nodes(use: Callable[..., Registry]) ->
 
     asyncio.run(main())
     assert min(busy[A], busy[B]) >= 10
+
+
+def test_when_all_nodes_are_drained_calls_are_refused_and_say_so(
+    use: Callable[..., Registry],
+) -> None:
+    registry = use(A)
+    for picture, runtime, said in (
+        (Picture((), {}, drained=(A, B)), "", "All compute nodes are drained"),
+        (Picture((A,), {"R": ()}, drained=(B,)), "R", "All compute nodes that run R are drained"),
+    ):
+        with pytest.raises(Busy, match=said):
+            next(registry.attempts(picture, runtime=runtime))
+
+
+def test_a_call_that_ends_after_its_node_was_drained_does_not_make_it_preferred(
+    clock: Clock,
+) -> None:
+    registry = Registry(load=lambda: picture_of(A), clock=clock)
+    before, after = picture_of(A, B), picture_of(B)
+    first = next(registry.attempts(before, bundle_id="b1"))
+    while first.address != A:
+        with first:
+            pass
+        registry._warmth.known.clear()
+        first = next(registry.attempts(before, bundle_id="b1"))
+    with next(registry.attempts(after, bundle_id="b1")):
+        pass
+    with first:
+        pass
+    for _ in range(20):
+        with next(registry.attempts(after, bundle_id="b1")) as node:
+            assert node.address == B
+
+
+# Nodes that stop, hang and come back.
+
+
+def end(registry: Registry, picture: Picture, error: Exception | None, **options: str) -> str:
+    """The address of a call that ends so."""
+    attempt = next(registry.attempts(picture, **options))
+    registry.settle(attempt.address, options.get("bundle_id", ""), error)
+    return attempt.address
+
+
+def test_a_node_that_stops_sits_out_at_once_and_the_call_goes_to_another(
+    use: Callable[..., Registry],
+) -> None:
+    use(A, B)
+    tried = []
+
+    def call(node: ComputeNode) -> str:
+        tried.append(node.address)
+        if len(tried) == 1:
+            raise NodeStopping("It is stopping.")
+        return node.address
+
+    assert dispatch_sync(call) == tried[1]
+    assert {dispatch_sync(lambda node: node.address) for _ in range(20)} == {tried[1]}
+
+
+@pytest.mark.parametrize(
+    ("error", "is_tried"),
+    [
+        (NodeStopping("stops"), True),
+        (NodeUnreachable("refused", is_refused=True), True),
+        (NodeUnreachable("no route"), False),
+    ],
+)
+def test_for_want_of_another_a_node_that_refused_at_once_is_tried_again(
+    use: Callable[..., Registry], error: Busy, is_tried: bool
+) -> None:
+    registry = use(A)
+    picture = registry.picture()
+    end(registry, picture, error)
+    if is_tried:
+        assert end(registry, picture, None) == A
+    else:
+        with pytest.raises(Busy, match="No compute node is ready"):
+            end(registry, picture, None)
+
+
+def test_many_calls_at_once_make_one_trial(use: Callable[..., Registry], clock: Clock) -> None:
+    registry = use(A, B)
+    picture = registry.picture()
+    registry.settle(next(registry.attempts(picture)).address, "", NodeUnreachable("no route"))
+    [out] = {A, B} - set(registry._breakers.ready([A, B]))
+    clock.now += 1
+    with ThreadPoolExecutor(8) as threads:
+        placed = list(threads.map(lambda _: next(registry.attempts(picture)), range(100)))
+    assert [attempt.address for attempt in placed].count(out) == 1
+
+
+def watched(clock: Clock, *addresses: str) -> tuple[Registry, Picture]:
+    picture = picture_of(*addresses)
+    return Registry(load=lambda: picture, clock=clock, watch=lambda _: True), picture
+
+
+def test_a_node_with_a_call_under_way_of_which_nothing_is_heard_is_looked_at(clock: Clock) -> None:
+    registry, picture = watched(clock, A)
+    stuck = next(registry.attempts(picture))
+    assert registry.look() == []
+    clock.now += 0.5
+    assert registry.look() == [A]
+    clock.now += 0.5
+    assert registry.look() == []  # trusted for a while
+    clock.now += 2
+    assert registry.look() == [A]
+    registry.settle(stuck.address, "", None)
+    registry.look()
+    assert registry.look() is None
+
+
+def test_a_node_that_answers_other_calls_is_not_looked_at(clock: Clock) -> None:
+    registry, picture = watched(clock, A)
+    next(registry.attempts(picture))
+    for _ in range(10):
+        end(registry, picture, None)
+        clock.now += 0.5
+        assert registry.look() == []
+
+
+def test_a_node_that_hangs_is_called_again_once_it_answers_somebody(clock: Clock) -> None:
+    for mend in (
+        lambda registry, stuck: registry.checked(A, None),
+        lambda registry, stuck: registry.settle(stuck.address, "", None),
+    ):
+        registry, picture = watched(clock, A, B)
+        stuck = next(registry.attempts(picture))
+        while stuck.address != A:
+            stuck = next(registry.attempts(picture))
+        registry.checked(A, NodeTimeout("no answer"))
+        assert {end(registry, picture, None) for _ in range(20)} == {B}
+        mend(registry, stuck)
+        assert {end(registry, picture, None) for _ in range(50)} == {A, B}
+
+
+def test_nodes_that_sit_out_are_looked_at_and_used_when_they_are_well(clock: Clock) -> None:
+    registry, picture = watched(clock, A)
+    end(registry, picture, NodeUnreachable("no route"))
+    assert registry.look() == [A]
+    registry.checked(A, NodeStopping("It is stopping."))
+    clock.now += 1
+    assert registry.look() == [A]
+    registry.checked(A, None)
+    assert end(registry, picture, None) == A
+    assert registry.look() is None
+
+
+def test_a_slow_node_sheds_calls_and_has_them_back_later(clock: Clock) -> None:
+    registry, picture = watched(clock, A, B)
+    registry._warmth.known["b1"] = (A, B)
+    next(registry.attempts(picture))  # from here on somebody looks after the nodes
+
+    def spread(n_calls: int) -> float:
+        """The share of A, which takes a second where B takes a hundredth, of calls at once."""
+        attempts = [next(registry.attempts(picture, bundle_id="b1")) for _ in range(n_calls)]
+        began = clock.now
+        for attempt in attempts:
+            clock.now = began + (1.0 if attempt.address == A else 0.01)
+            registry.settle(attempt.address, "b1", None, attempt._began_warm)
+        clock.now = began + 1
+        registry.look()
+        return sum(attempt.address == A for attempt in attempts) / n_calls
+
+    assert spread(40) >= 0.4
+    assert spread(40) < 0.1
+    for _ in range(20):
+        clock.now += 0.5
+        registry.look()
+    assert spread(40) > 0.3

@@ -2,11 +2,13 @@
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.routing import choose
+from nodes.routing import burdens_of, choose
 
 ADDRESSES = [f"http://10.0.0.{number}:12805/" for number in range(20)]
 A, B, C = ADDRESSES[:3]
@@ -17,6 +19,12 @@ class InOrder:
 
     def __init__(self, *draws: str) -> None:
         self._draws = iter(draws)
+
+    def choices(self, population: Sequence[str], weights: Sequence[float], *, k: int) -> list[str]:
+        raise NotImplementedError
+
+    def random(self) -> float:
+        return 1.0
 
     def choice(self, seq: Sequence[str]) -> str:
         drawn = next(self._draws)
@@ -92,3 +100,58 @@ def test_load_spreads_over_cold_nodes() -> None:
         assert chosen is not None
         outstanding[chosen] = outstanding.get(chosen, 0) + 1
     assert max(outstanding.values()) - min(outstanding.values()) <= 6
+
+
+def placed(n_calls: int, **options: Any) -> dict[str, int]:
+    """How many of so many calls at once each node gets."""
+    randomness = random.Random(1)
+    outstanding: dict[str, int] = {}
+    for _ in range(n_calls):
+        chosen = choose([A, B], outstanding=outstanding, randomness=randomness, **options)
+        assert chosen is not None
+        outstanding[chosen] = outstanding.get(chosen, 0) + 1
+    return outstanding
+
+
+@pytest.mark.parametrize("warm", [[], [A, B]])
+def test_a_node_with_four_times_the_processors_gets_four_times_the_calls(warm: list[str]) -> None:
+    burdens = burdens_of({A: 8 / 5, B: 2 / 5}, {})
+    outstanding = placed(500, warm=warm, burdens=burdens)
+    assert 3.5 < outstanding[A] / outstanding[B] < 4.5
+
+
+def test_when_nothing_runs_large_nodes_get_more_but_not_all() -> None:
+    burdens, randomness = burdens_of({A: 8 / 5, B: 2 / 5}, {}), random.Random(1)
+    drawn = [
+        choose([A, B], outstanding={}, randomness=randomness, burdens=burdens) for _ in range(1000)
+    ]
+    assert 750 < drawn.count(A) < 850
+
+
+def test_a_slow_node_gets_few_calls() -> None:
+    outstanding = placed(200, warm=[A, B], burdens=burdens_of({}, {B: 100.0}))
+    assert outstanding.get(B, 0) <= 2
+
+
+def test_a_burden_is_slowness_by_weight_and_one_where_nothing_is_known() -> None:
+    assert burdens_of({A: 2.0, B: 0.5}, {B: 10.0, C: 3.0}) == {A: 0.5, B: 20.0, C: 3.0}
+
+
+def test_a_large_cold_node_is_warmed_up_when_the_small_warm_one_is_busy() -> None:
+    burdens = burdens_of({A: 0.2, B: 1.8}, {})
+    outstanding = placed(20, warm=[A], burdens=burdens)
+    assert outstanding[B] > outstanding[A]
+
+
+def test_under_a_steady_load_a_cold_node_is_warmed_up_now_and_then() -> None:
+    randomness = random.Random(1)
+    chosen = [
+        choose([A, B], warm=[A], outstanding={A: 2}, randomness=randomness) for _ in range(1000)
+    ]
+    assert 5 < chosen.count(B) < 40
+
+
+def test_without_load_none_is_warmed_up() -> None:
+    randomness = random.Random(1)
+    chosen = {choose([A, B], warm=[A], outstanding={}, randomness=randomness) for _ in range(1000)}
+    assert chosen == {A}

@@ -174,6 +174,15 @@ def test_it_ends_with_0_although_connections_are_kept_alive(
     assert "Traceback" not in own_web_node.log.read_text()
 
 
+def test_a_kept_connection_is_told_that_it_ends_before_it_does(own_web_node: WebNode) -> None:
+    with own_web_node.client() as client:
+        assert "connection" not in client.get("/ping").headers
+        own_web_node.process.send_signal(signal.SIGTERM)
+        # Whatever is sent on it is answered; nothing is sent after an answer that says so.
+        wait_until(lambda: client.get("/ping").raise_for_status().headers.get("connection"))
+    assert own_web_node.process.wait(30) == 0
+
+
 def test_it_ends_although_calls_wait_for_a_node_that_does_not_answer(
     own_web_node: WebNode,
 ) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from tests.database_option import own_database
 from tests.nodes.runtime.running import ROOT, wait_until
 from tests.ports import free_port
 
+_QUICK = {"MLOPS_STOP_SECONDS": "5"}
 PASSWORD = "Quite-Secret-1"
 _SET_UP = f"""
 from django.core.management import call_command
@@ -37,12 +39,13 @@ class WebNode:
     data_dir: Path
     port: int
     environment: Mapping[str, str]
+    tls: ssl.SSLContext | None = None  # with which it is spoken to
     process: subprocess.Popen[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"
         self.log = self.data_dir / "log"
-        self.http = httpx.Client(base_url=self.url, timeout=120, event_hooks=CHECKED)
+        self.http = self.client()
 
     def run(self, code: str) -> None:
         """Run Python code in the web node's environment, beside it."""
@@ -66,8 +69,17 @@ class WebNode:
         """A client with a token of `admin`."""
         body = {"username": "admin", "password": PASSWORD}
         token = self.http.post("/login", json=body).raise_for_status().json()["access_token"]
-        headers = {"Authorization": f"Bearer {token}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=120, event_hooks=CHECKED)
+        return self.client(Authorization=f"Bearer {token}")
+
+    def client(self, **headers: str) -> httpx.Client:
+        """A client that sends these headers."""
+        return httpx.Client(
+            base_url=self.url,
+            headers=headers,
+            timeout=120,
+            event_hooks=CHECKED,
+            verify=self.tls or False,
+        )
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """The exit code after the signal."""
@@ -93,19 +105,24 @@ class WebNode:
         return [sys.executable, "manage.py", *arguments]
 
     def surroundings(self) -> dict[str, object]:
-        environment = {**os.environ, "MLOPS_DATA_DIR": str(self.data_dir), **self.environment}
+        environment = {**os.environ, **_QUICK, "MLOPS_DATA_DIR": str(self.data_dir)}
+        environment |= self.environment
         return {"cwd": ROOT, "env": environment}
 
 
-def start_web_node(data_dir: Path, **environment: str) -> WebNode:
+def start_web_node(
+    data_dir: Path, *, tls: ssl.SSLContext | None = None, **environment: str
+) -> WebNode:
     """A running web node on a database of its own."""
-    node = set_up_web_node(data_dir, **environment)
+    node = set_up_web_node(data_dir, tls=tls, **environment)
     node.start()
     return node
 
 
-def set_up_web_node(data_dir: Path, **environment: str) -> WebNode:
+def set_up_web_node(
+    data_dir: Path, *, tls: ssl.SSLContext | None = None, **environment: str
+) -> WebNode:
     """A web node on a database of its own, not yet started."""
-    node = WebNode(data_dir, free_port(), {**own_database(), **environment})
+    node = WebNode(data_dir, free_port(), {**own_database(), **environment}, tls)
     node.run(_SET_UP)
     return node

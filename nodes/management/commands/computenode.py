@@ -10,11 +10,14 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from mlops import __version__
-from mlops.env import env_bool, env_int, env_list, env_path, env_str
+from mlops.env import env_bool, env_file, env_int, env_list, env_path, env_str
 from nodes.runtime.authorization import AllowedClients
+from nodes.runtime.certificates import IdentityFiles, TlsError
+from nodes.runtime.client_certificates import RequiredClient
 from nodes.runtime.config import GIB, MIB, NodeConfig
 from nodes.runtime.errors import NodeError
 from nodes.runtime.server import serve
+from nodes.runtime.tls import TlsContext, server_context
 
 
 class Command(BaseCommand):
@@ -40,10 +43,13 @@ class Command(BaseCommand):
 
 def node_config(host: str, port: int) -> NodeConfig:
     """The configuration from settings and `MLOPS_*` variables."""
+    tls, client = _tls()
     memory = env_int("MLOPS_SHELL_MEMORY_MB", _default_memory_mb(), minimum=256) * MIB
     realtime_memory = env_int("MLOPS_REALTIME_MEMORY_MB", _default_memory_mb(), minimum=1) * MIB
     return NodeConfig(
         cluster_key=settings.CLUSTER_KEY,
+        tls=tls,
+        client=client,
         allowed_clients=_allowed_clients(),
         former_cluster_key=settings.FORMER_CLUSTER_KEY,
         metrics_token=settings.METRICS_TOKEN,
@@ -65,6 +71,7 @@ def node_config(host: str, port: int) -> NodeConfig:
         shell_isolation=env_str("MLOPS_SHELL_ISOLATION", "auto").lower(),
         shell_network=env_bool("MLOPS_SHELL_NETWORK", default=True),
         private_paths=(settings.DATA_DIR, *_files_of_settings()),
+        stop_seconds=settings.STOP_SECONDS,
         run_seconds=env_int("MLOPS_RUN_SECONDS", 3600, minimum=1),
         queue_length=env_int("MLOPS_QUEUE_LENGTH", 1000),
         queue_seconds=env_int("MLOPS_QUEUE_SECONDS", 30, minimum=1),
@@ -91,6 +98,32 @@ def _files_of_settings() -> list[Path]:
     names = [name for name in os.environ if name.startswith("MLOPS_") and name != "MLOPS_RSCRIPT"]
     paths = [env_path(name, settings.DATA_DIR) for name in names if "/" in env_str(name)]
     return [path for path in paths if path.is_file()]
+
+
+def _tls() -> tuple[TlsContext | None, RequiredClient | None]:
+    try:
+        identity = IdentityFiles.of(
+            "MLOPS_TLS_COMPUTE",
+            certificate=env_file("MLOPS_TLS_COMPUTE_CERTIFICATE"),
+            key=env_file("MLOPS_TLS_COMPUTE_KEY"),
+            password=env_file("MLOPS_TLS_COMPUTE_PASSWORD_FILE"),
+        )
+        client = RequiredClient.of(
+            "MLOPS_TLS_CLIENT",
+            authorities=env_file("MLOPS_TLS_CLIENT_CA"),
+            issuer=env_str("MLOPS_TLS_CLIENT_ISSUER"),
+            subject=env_str("MLOPS_TLS_CLIENT_SUBJECT"),
+        )
+        if identity is not None:
+            return server_context("compute node", identity, client), client
+        if client is not None:
+            raise TlsError(
+                "MLOPS_TLS_CLIENT_SUBJECT is set without MLOPS_TLS_COMPUTE_CERTIFICATE: client"
+                " certificates are shown over TLS only, so give the compute node one of its own."
+            )
+    except TlsError as error:
+        raise CommandError(str(error)) from None
+    return None, None
 
 
 def _processors() -> int:

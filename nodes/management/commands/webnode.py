@@ -1,5 +1,6 @@
 """`manage.py webnode`: serve the REST API and the console."""
 
+import asyncio
 import contextlib
 import importlib
 import signal
@@ -15,12 +16,15 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from mlops.corked import CorkedHttpProtocol
 from mlops.database import exclusive, explanation
-from nodes import background
+from mlops.parting import PartingHttpProtocol
+from nodes import background, trust
+from nodes.runtime.certificates import TlsError
 from nodes.runtime.garbage import collect_seldom
+from nodes.runtime.tls import tls_options
 
-_GRACE_SECONDS = 5  # for requests under way when the node is told to stop
+_PARTING_SECONDS = 2.0  # for those who keep a connection to hear that it ends
+_LOOK_SECONDS = 0.02
 _KEEP_ALIVE_SECONDS = 75  # longer than load balancers keep theirs
 
 
@@ -38,6 +42,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:  # noqa: ARG002
         """Run the web node."""
+        try:
+            contexts = trust.of_web_node(), trust.of_client()
+        except TlsError as error:
+            raise CommandError(str(error)) from None
         _prepare_database()
         importlib.import_module("mlops.asgi")
         collect_seldom()
@@ -46,7 +54,7 @@ class Command(BaseCommand):
                 uvicorn.Config(
                     "mlops.asgi:application",
                     loop="uvloop",
-                    http=CorkedHttpProtocol,
+                    http=PartingHttpProtocol,
                     ws="none",
                     lifespan="off",
                     interface="asgi3",
@@ -56,7 +64,8 @@ class Command(BaseCommand):
                     proxy_headers=bool(settings.TRUSTED_PROXIES),
                     forwarded_allow_ips=settings.TRUSTED_PROXIES,
                     timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-                    timeout_graceful_shutdown=_GRACE_SECONDS,
+                    timeout_graceful_shutdown=settings.STOP_SECONDS,
+                    **tls_options(*contexts),
                 )
             )
             # uvicorn raises the signal that ended it once more when it has shut down.
@@ -69,16 +78,21 @@ class Command(BaseCommand):
 
 
 class _Server(uvicorn.Server):
-    """Breaks off the calls to compute nodes when the grace for requests under way is over.
+    """Parts from its clients, and breaks off the calls to compute nodes when time is over.
 
     A thread that waits for a node cannot be cancelled, and its request would hold the process.
     """
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop serving."""
-        breaking_off = threading.Timer(_GRACE_SECONDS, background.stop)
+        breaking_off = threading.Timer(settings.STOP_SECONDS, background.stop)
         breaking_off.daemon = True
         breaking_off.start()
+        PartingHttpProtocol.part()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(_PARTING_SECONDS, settings.STOP_SECONDS)):
+                while self.server_state.connections:
+                    await asyncio.sleep(_LOOK_SECONDS)
         await super().shutdown(sockets)
 
 

@@ -8,7 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from mlops.accounts.models import RefreshToken, TokenFamily, User
 from mlops.console.site import site
-from nodes.models import NodeEntry, NodeHealth
+from nodes.models import NodeDrain, NodeEntry, NodeHealth
 from services.models import Service, Version
 from tests.mlops.console.browser import csrf_token, signed_in
 
@@ -198,12 +198,22 @@ class TestNodes:
     def test_health_shows_state_and_reason(self, rita: User) -> None:
         now = timezone.now()
         NodeHealth.objects.create(
-            address="http://10.0.0.1:12805/", last_probe_at=now, last_error="Connection refused"
+            address="http://10.0.0.1:12805/",
+            last_probe_at=now,
+            state="down",
+            reason="Connection refused",
+        )
+        NodeDrain.objects.create(uri="http://10.0.0.2:12805/", by="admin")
+        report = {"version": "0.0.1", "runtimes": {}}
+        NodeHealth.objects.create(
+            address="http://10.0.0.2:12805/", last_probe_at=now, state="ready", report=report
         )
         text = text_of(signed_in("rita"), "/console/nodes/nodehealth/")
         assert "http://10.0.0.1:12805/" in text
         assert "down" in text
         assert "Connection refused" in text
+        assert "draining" in text
+        assert "It runs version 0.0.1" in text
 
     def test_health_shows_the_shells_of_a_node_that_answers(self, rita: User) -> None:
         now = timezone.now()

@@ -72,3 +72,4 @@ def test_an_ipv6_address_is_refused_because_nodes_cannot_be_declared_with_one() 
 )
 def test_a_machine_reaches_itself_at(host: str, url: str) -> None:
     assert local_url(host, 80) == url
+    assert local_url(host, 80, is_tls=True) == url.replace("http:", "https:")

@@ -2,13 +2,16 @@
 
 import io
 import json
+import re
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from mlops import __version__
 from mlops.accounts.models import User
-from nodes.actions import declared_entries
+from nodes.declared import declared_entries, drained_entries
 from nodes.models import NodeEntry
+from nodes.tasks import probe_nodes
 from tests.nodes.runtime.running import RunningNode
 from tests.ports import free_port
 
@@ -70,7 +73,7 @@ def test_nobody_changes_nothing(admin: User) -> None:
 def test_the_list_shows_entries_in_their_order() -> None:
     for uri in ("http://node-2:12805/", RANGE):
         NodeEntry.objects.create(uri=uri)
-    lines = nodes("list").splitlines()
+    lines = [line for line in nodes("list").splitlines() if not line.startswith(" ")]
     assert [line.partition(": ")[0] for line in lines] == ["http://node-2:12805/", RANGE]
 
 
@@ -83,6 +86,7 @@ def test_the_list_can_be_had_as_json() -> None:
             "first": "http://1.0.1.1:12805/",
             "last": "http://1.0.3.2:12805/",
             "overlaps": [],
+            "nodes": [],
         }
     ]
 
@@ -122,3 +126,35 @@ def test_members_of_a_range_that_do_not_answer_are_left_out(declared_node: Runni
 def test_without_any_node_the_test_fails() -> None:
     with pytest.raises(CommandError, match="No compute node answers"):
         nodes("test")
+
+
+def test_nodes_are_drained_and_resumed(admin: User) -> None:
+    nodes("add", RANGE, "http://node-1:12805")
+    said = nodes("drain", "http://node-1:12805", "http://1.0.1.1:12805")
+    assert said.startswith("  http://node-1:12805/ draining, since ")
+    assert drained_entries() == ["http://node-1:12805/", "http://1.0.1.1:12805/"]
+    assert "unknown" in nodes("resume", "http://node-1:12805,http://1.0.1.1:12805")
+    assert drained_entries() == []
+
+
+@pytest.mark.parametrize("word", ["drain", "resume"])
+def test_who_may_not_change_the_list_drains_nothing(word: str, admin: User, rita: User) -> None:
+    nodes("add", RANGE)
+    nodes("drain", RANGE)
+    with pytest.raises(CommandError):
+        nodes(word, RANGE, "--user", "rita")
+    assert drained_entries() == [RANGE]
+
+
+def test_the_list_shows_the_nodes_with_their_states(
+    declared_node: RunningNode, admin: User
+) -> None:
+    probe_nodes()
+    _, line = nodes("list").splitlines()
+    assert re.match(
+        rf"  {declared_node.address}/ \w+, since [-\d]+ [:\d]+, version \S+, .* ms", line
+    )
+    [entry] = json.loads(nodes("list", "--json"))
+    [node] = entry["nodes"]
+    assert node["version"] == __version__
+    assert node["latency"] > 0

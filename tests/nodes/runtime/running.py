@@ -6,6 +6,7 @@ import io
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -33,14 +34,16 @@ class RunningNode:
     port: int
     cluster_key: str
     data_dir: Path
+    tls: ssl.SSLContext | None = None  # with which it is spoken to
 
     def __post_init__(self) -> None:
-        self.address = f"http://127.0.0.1:{self.port}"
+        self.address = f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"
         self.http = self.client()
 
     def client(self, *, cluster_key: str = "") -> httpx.Client:
         headers = {"Authorization": f"Bearer {cluster_key or self.cluster_key}"}
-        return httpx.Client(base_url=self.address, headers=headers, timeout=120)
+        verify = self.tls or False
+        return httpx.Client(base_url=self.address, headers=headers, timeout=120, verify=verify)
 
     @property
     def work_root(self) -> Path:
@@ -166,26 +169,31 @@ def start_node(
     environment: Mapping[str, str] | None = None,
     python: str = sys.executable,
     user: int | None = None,
+    tls: ssl.SSLContext | None = None,
+    log: Path | None = None,
 ) -> RunningNode:
     """A node process that answers, of the user if one is given; shells may still be starting."""
     port = port or free_port()
-    process = subprocess.Popen(
-        [python, "manage.py", "computenode", "--port", str(port)],
-        cwd=ROOT,
-        user=user,
-        group=user,
-        extra_groups=None if user is None else [],
-        env={
-            **os.environ,
-            "MLOPS_DATA_DIR": str(data_dir),
-            "MLOPS_CLUSTER_KEY": cluster_key,
-            "MLOPS_POOL_INITIAL_SIZE": "1",
-            # Code of many tests talks to them by files, which a sandbox keeps from it.
-            "MLOPS_SHELL_ISOLATION": "process",
-            **(environment or {}),
-        },
-    )
-    node = RunningNode(process, port, cluster_key, data_dir)
+    with (log or Path(os.devnull)).open("ab") as errors:
+        process = subprocess.Popen(
+            [python, "manage.py", "computenode", "--port", str(port)],
+            cwd=ROOT,
+            user=user,
+            group=user,
+            extra_groups=None if user is None else [],
+            stderr=errors if log else None,
+            env={
+                **os.environ,
+                "MLOPS_DATA_DIR": str(data_dir),
+                "MLOPS_CLUSTER_KEY": cluster_key,
+                "MLOPS_POOL_INITIAL_SIZE": "1",
+                "MLOPS_STOP_SECONDS": "3",
+                # Code of many tests talks to them by files, which a sandbox keeps from it.
+                "MLOPS_SHELL_ISOLATION": "process",
+                **(environment or {}),
+            },
+        )
+    node = RunningNode(process, port, cluster_key, data_dir, tls)
     wait_until(lambda: process.poll() is not None or answers(node))
     assert process.poll() is None, "the compute node did not start"
     return node

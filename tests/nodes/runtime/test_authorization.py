@@ -1,20 +1,33 @@
 """Who may speak to a compute node."""
 
 import contextlib
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from django.core.management import CommandError
 
 from nodes.management.commands.computenode import node_config
+from nodes.runtime.api import routes
 from nodes.runtime.authorization import AllowedClients, ClusterKeys
 from nodes.runtime.multiplex import PREFACE
+from nodes.runtime.node import ComputeNode
 from tests.nodes.runtime.conftest import NO_R
 from tests.nodes.runtime.running import CLUSTER_KEY, RunningNode, running_node, start_node
 
 FORMER = "the key of last year"
+_NO_KEYS = (
+    "",
+    "Bearer",
+    "Bearer another",
+    CLUSTER_KEY,
+    f"Basic {CLUSTER_KEY}",
+    f"bearer {CLUSTER_KEY}",
+    f"Bearer {CLUSTER_KEY}x",
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +55,34 @@ def test_no_other_key_does(changing: RunningNode) -> None:
             answer = http.get("/v1/health", headers={"Authorization": f"Bearer {key}"})
         assert answer.status_code == 401
         assert _opening(changing, key) == b""
+
+
+def _every_route() -> list[tuple[str, str]]:
+    """Method and path of all routes, with something in the place of each parameter."""
+    node = ComputeNode(node_config("127.0.0.1", 12805))
+    found = [("POST", f"/v1/bundles/{'0' * 64}/score")]  # has a lane of its own
+    for route in routes(node):
+        path = re.sub(r"{(\w+)(:path)?}", "0" * 64, route.path)
+        found += [(method, path) for method in route.methods or ()]
+    return found
+
+
+def test_without_the_key_no_route_is_reached(node: RunningNode) -> None:
+    every = _every_route()
+    assert len(every) > 25
+    with httpx.Client(base_url=node.address) as http:
+        for method, path in [*every, ("GET", "/"), ("GET", "/v1/absent"), ("TRACE", "/v1/health")]:
+            for shown in ({}, *({"Authorization": value} for value in _NO_KEYS)):
+                answer = http.request(method, path, headers=shown)
+                assert answer.status_code == 401, (method, path, shown)
+                if method != "HEAD":
+                    assert answer.json()["code"] == "not-authorized"
+
+
+def test_with_the_key_every_route_is(node: RunningNode) -> None:
+    for method, path in _every_route():
+        if (method, path) != ("POST", "/v1/sessions"):
+            assert node.http.request(method, path).status_code not in (401, 405), (method, path)
 
 
 def test_a_former_key_opens_nothing_where_it_is_not_set(node: RunningNode) -> None:

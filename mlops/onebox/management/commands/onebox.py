@@ -17,6 +17,7 @@ from mlops.onebox.heartbeat import heartbeat_files
 from mlops.onebox.processes import kill_leftovers
 from mlops.onebox.supervisor import StartError, Supervisor
 from nodes.actions import declare_node
+from nodes.runtime.certificates import TlsError
 
 TO_SET_ANOTHER = ".venv/bin/python manage.py set_password"
 
@@ -44,7 +45,7 @@ class Command(BaseCommand):
                 )
                 self._prepare(password)
                 self._supervise()
-        except (ClaimError, StartError) as error:
+        except (ClaimError, StartError, TlsError) as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
             raise CommandError("Stopped before anything was started.") from None
@@ -68,7 +69,12 @@ class Command(BaseCommand):
 
     def _supervise(self) -> None:
         self._log = box.log("onebox")
-        supervisor = Supervisor(box.programs(), environment=box.environment(), say=self._say)
+        supervisor = Supervisor(
+            box.programs(),
+            environment=box.environment(),
+            say=self._say,
+            patience=box.patience(),
+        )
         asyncio.run(supervisor.run(self._when_up))
 
     async def _when_up(self, supervisor: Supervisor) -> None:

@@ -6,7 +6,6 @@ import shlex
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -96,7 +95,7 @@ def _score(demo: Demo, access_token: str) -> str:
 
 
 def _post(demo: Demo, access_token: str) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection(urlsplit(box.web_url()).netloc, timeout=ANSWER_SECONDS)
+    connection = box.connection(ANSWER_SECONDS)
     headers = {"Authorization": f"Bearer {access_token}", "Content-Type": "application/json"}
     try:
         connection.request("POST", f"/api/{demo}", demo.example.encode(), headers)

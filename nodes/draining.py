@@ -1,0 +1,68 @@
+"""Taking compute nodes out of work, and back into it.
+
+A drained node gets no new calls and sessions, nor further dedicated pools; what runs there ends by
+itself, and its sessions stay reachable. What is drained is part of the list of declared nodes: an
+entry, a part of a range or an address of one.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from mlops.accounts.roles import require_role, role_for_nodes
+from mlops.errors import InvalidRequest
+from nodes import uris
+from nodes.declared import changing, declared_entries, drained_entries, is_part
+from nodes.models import NodeDrain
+
+if TYPE_CHECKING:
+    from mlops.accounts.models import User
+
+
+def drain_nodes(*, user: "User", entries: Sequence[str]) -> None:
+    """Drain what the entries name; raises InvalidRequest, with nothing changed, for an entry that
+    is wrong or names what is not declared. What is drained already stays as it is."""
+    require_role(user, role_for_nodes())
+    drained = uris.normalise_list(entries)
+    with changing():
+        declared = [uris.parse(uri) for uri in declared_entries()]
+        unknown = [uri for uri in drained if not is_part(uris.parse(uri), declared)]
+        if unknown:
+            raise InvalidRequest(
+                f"Not declared, so nothing was drained: {', '.join(unknown)}.", fields="entries"
+            )
+        known = [uris.parse(uri) for uri in drained_entries()]
+        for uri in drained:
+            if not is_part(uris.parse(uri), known):
+                NodeDrain.objects.create(uri=uri, by=user.username)
+
+
+def resume_nodes(*, user: "User", entries: Sequence[str]) -> None:
+    """Drain no longer what lies within the entries; raises InvalidRequest, with nothing changed,
+    for one of which nothing was drained, or that is drained as part of a larger range."""
+    require_role(user, role_for_nodes())
+    resumed = [uris.parse(uri) for uri in uris.normalise_list(entries)]
+    with changing():
+        drains = {uri: uris.parse(uri) for uri in drained_entries()}
+        ended: set[str] = set()
+        for uri in resumed:
+            within = {text for text, drain in drains.items() if is_part(drain, [uri])}
+            touched = [text for text, drain in drains.items() if drain.n_shared(uri)]
+            larger = [text for text in touched if text not in within]
+            if larger:
+                raise InvalidRequest(
+                    f"{uri} is drained as part of {', '.join(larger)}, which can only be resumed"
+                    " as a whole. Nothing was resumed.",
+                    fields="entries",
+                )
+            if not within:
+                raise InvalidRequest(
+                    f"{uri} is not drained, so nothing was resumed.", fields="entries"
+                )
+            ended |= within
+        NodeDrain.objects.filter(uri__in=ended).delete()
+
+
+def drain_of(address: str, drains: Iterable[NodeDrain]) -> NodeDrain | None:
+    """The first of the drains that is about the address."""
+    uri = uris.parse(address)
+    return next((drain for drain in drains if uris.parse(drain.uri).contains(uri)), None)
