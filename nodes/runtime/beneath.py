@@ -62,9 +62,8 @@ def place(
 def open_files(root: Path) -> Iterator[tuple[str, BinaryIO]]:
     """The plain files below `root` in order, by relative name with slashes, each open until the
     next is asked for."""
-    for directory, names, files, folder in os.fwalk(root):
-        names.sort()
-        for name in sorted(files):
+    for directory, files, folder in _walk(root):
+        for name in files:
             try:
                 file = open_file(name, folder)
             except OSError:  # code may run meanwhile
@@ -75,11 +74,20 @@ def open_files(root: Path) -> Iterator[tuple[str, BinaryIO]]:
 
 def list_files(root: Path) -> Iterator[str]:
     """The names of the plain files below `root`, relative with slashes."""
-    for directory, _, files, folder in os.fwalk(root):
+    for directory, files, folder in _walk(root):
         for name in files:
             with contextlib.suppress(FileNotFoundError):
                 if stat.S_ISREG(os.lstat(name, dir_fd=folder).st_mode):
                     yield Path(directory, name).relative_to(root).as_posix()
+
+
+def _walk(root: Path) -> Iterator[tuple[str, list[str], int]]:
+    """Each folder from `root` on with its files in order and its descriptor; none without a root,
+    which code may have removed."""
+    with contextlib.suppress(FileNotFoundError):
+        for directory, names, files, folder in os.fwalk(root):
+            names.sort()
+            yield directory, sorted(files), folder
 
 
 def _make_folder(name: str, above: int, uid: int | None, *, by_force: bool) -> None:

@@ -201,11 +201,13 @@ class Session:
             _check(
                 await self._call({"op": "save_workspace", "path": str(written)}), SnapshotInvalid
             )
-            workspace = self._taken(written)
-            extra = {WORKSPACE_FILES[self._shell.runtime]: workspace, PACKAGES: self._packages}
-            extra = {name: path for name, path in extra.items() if path.exists()}
+            workspace = self._taken(written) if written.exists() else None  # without objects
+            extra = {PACKAGES: self._packages}
+            if workspace:
+                extra[WORKSPACE_FILES[self._shell.runtime]] = workspace
             await asyncio.to_thread(archive.write, self._shell.work, zipped, extra)
-            workspace.unlink(missing_ok=True)
+            if workspace:
+                workspace.unlink()
             return zipped
 
     async def load_snapshot(self, body: AsyncIterator[bytes]) -> None:

@@ -81,6 +81,7 @@ def test_a_python_that_is_too_old_is_named_with_its_version(machine: Machine) ->
 def test_a_second_call_installs_nothing(machine: Machine) -> None:
     machine.has_python()
     machine.has("Rscript")
+    machine.has("bwrap")
     assert machine.install().returncode == 0
     assert machine.pip_calls() == 1
     again = machine.install()
@@ -91,6 +92,7 @@ def test_a_second_call_installs_nothing(machine: Machine) -> None:
 def test_changed_requirements_are_installed(machine: Machine) -> None:
     machine.has_python()
     machine.has("Rscript")
+    machine.has("bwrap")
     machine.install()
     with (machine.folder / "requirements.txt").open("a") as requirements:
         requirements.write("another==1.0\n")
@@ -100,7 +102,7 @@ def test_changed_requirements_are_installed(machine: Machine) -> None:
 
 def test_what_the_tests_need_includes_what_a_start_needs(machine: Machine) -> None:
     machine.has_python()
-    for command in ("Rscript", "chromium", "curl", "redis-server", "postgres", "wrk"):
+    for command in ("Rscript", "bwrap", "chromium", "curl", "redis-server", "postgres", "wrk"):
         machine.has(command)
     assert machine.install("test").returncode == 0
     assert machine.install("run").returncode == 0
@@ -113,6 +115,7 @@ def test_packages_that_failed_to_install_are_tried_again(machine: Machine) -> No
     machine.has_python()
     shutil.copy(machine.commands / "python3", machine.folder / ".venv/bin/python")
     machine.has("Rscript")
+    machine.has("bwrap")
     assert machine.install().returncode == 0
     assert machine.pip_calls() == 2
 
@@ -135,6 +138,7 @@ def test_without_r_the_tests_do_not_begin(machine: Machine) -> None:
 def test_without_a_load_generator_the_benchmarks_do_not_begin(machine: Machine) -> None:
     machine.has_python()
     machine.has("Rscript")
+    machine.has("bwrap")
     done = machine.install("bench")
     assert done.returncode == 1
     assert "apt-get install --no-install-recommends r-cran-plumber wrk" in done.stdout

@@ -324,8 +324,8 @@ def test_a_node_that_stops_answers_the_calls_that_wait(tmp_path: Path) -> None:
     wait_until(lambda: "begun" in session.console())
     node.process.send_signal(signal.SIGTERM)
     assert (answer.result().status_code, answer.result().json()["code"]) == (
-        503,
-        "runtime-unavailable",
+        500,
+        "cut-off",
     )
     assert node.stop() == 0
     assert processes_below(tmp_path) == []

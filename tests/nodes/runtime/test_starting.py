@@ -2,14 +2,10 @@
 
 import asyncio
 import socket
-from pathlib import Path
 
 import pytest
 
-from nodes.management.commands.computenode import node_config
-from nodes.runtime.control_groups import ControlGroups
-from nodes.runtime.processes import Children
-from nodes.runtime.starting import RStarter, _accept_with_secret
+from nodes.runtime.starting import _accept, _accept_with_secret
 
 SECRET = "f" * 64
 
@@ -47,7 +43,7 @@ def test_a_connection_without_the_secret_is_closed_and_the_next_one_heard(line: 
     asyncio.run(main())
 
 
-def test_the_secret_serves_once(tmp_path: Path) -> None:
+def test_the_secret_serves_once() -> None:
     """Whoever has overheard it, and waited in line or comes later, gets nothing."""
 
     async def main() -> None:
@@ -56,9 +52,12 @@ def test_the_secret_serves_once(tmp_path: Path) -> None:
         line = f"{SECRET}\n".encode()
         _, shell = await connect(port, line)
         waiting, second = await connect(port, line)  # in line before the first one is accepted
+        ours, theirs = socket.socketpair()
+        socket.send_fds(theirs, [b"{}"], [listener.fileno()])  # as a shell does
+        listener.close()
         async with asyncio.timeout(20):
-            with listener:  # as `RStarter` has it
-                sock, _ = await starter(tmp_path)._accept(listener, SECRET, Running())  # type: ignore[arg-type]
+            with ours, theirs:
+                sock, _ = await _accept(ours, SECRET)
             with sock:
                 assert sock.getpeername() == shell.get_extra_info("sockname")
                 assert await hung_up(waiting)
@@ -68,17 +67,6 @@ def test_the_secret_serves_once(tmp_path: Path) -> None:
             writer.transport.abort()
 
     asyncio.run(main())
-
-
-class Running:
-    """A shell whose process goes on."""
-
-    def __init__(self) -> None:
-        self.exited = asyncio.Event()
-
-
-def starter(folder: Path) -> RStarter:
-    return RStarter(node_config("127.0.0.1", 1), folder, Children(), ControlGroups(2))
 
 
 async def hung_up(reader: asyncio.StreamReader) -> bool:
