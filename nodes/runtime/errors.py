@@ -7,6 +7,7 @@
     ├── SnapshotInvalid       400 snapshot-invalid     the zip cannot be loaded
     ├── InvalidRequest        400 invalid-request      the web node sent something else wrong
     ├── NotAuthorized         401 not-authorized       no or a wrong cluster key
+    ├── ClientRefused         403 client-refused       not the client certificate asked for
     ├── BundleUnknown         404 bundle-unknown       send it with PUT, then repeat
     ├── SessionUnknown        404 session-unknown
     ├── ObjectUnknown         404 object-unknown
@@ -95,6 +96,13 @@ class NotAuthorized(NodeError):
 
     status = 401
     code = "not-authorized"
+
+
+class ClientRefused(NodeError):
+    """Another client certificate than the one that is asked for, or none."""
+
+    status = 403
+    code = "client-refused"
 
 
 class BundleUnknown(NodeError):

@@ -7,8 +7,7 @@ from typing import Any, cast
 from uvicorn.server import ServerState
 
 from .answers import compact, cut_off, internal_error_body, note_refusal, stopping
-from .client_certificates import CLIENT_REFUSED_CODE
-from .errors import NodeError
+from .errors import ClientRefused, NodeError
 from .multiplex import (
     CALL,
     CANCEL,
@@ -77,12 +76,8 @@ def http_protocol(node: ComputeNode) -> type[PartingHttpProtocol]:
 
 def _refusal(objection: str) -> bytes:
     """The answer to whoever shows another client certificate, whatever is asked."""
-    body = compact(
-        {
-            "code": CLIENT_REFUSED_CODE,
-            "message": f"It takes calls of another client only: {objection}.",
-        }
-    )
+    error = ClientRefused(f"It takes calls of another client only: {objection}.")
+    body = compact(error.body())
     return (
         b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
         b"Connection: close\r\n\r\n%b" % (len(body), body)
