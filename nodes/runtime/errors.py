@@ -13,6 +13,7 @@
     ├── ObjectUnknown         404 object-unknown
     ├── FileUnknown           404 file-unknown
     ├── NotAcceptable         406 not-acceptable       no answer in a format that the caller takes
+    ├── BodyStalled           408 body-stalled         its next part did not come in time
     ├── TooLarge              413 too-large
     ├── UnsupportedFormat     415 unsupported-format   the body is in no format that can be taken
     ├── RunFailed             422 run-failed           no frame came of it, no JSON is taken
@@ -42,6 +43,7 @@ class NodeError(Exception):
     status = 500
     code = "internal-error"
     retry_after_seconds: int | None = None
+    ends_connection = False  # on which the rest of a body may be on its way
 
     def __init__(self, message: str, *, fields: str = "") -> None:
         self.message = message
@@ -131,6 +133,14 @@ class FileUnknown(NodeError):
 
     status = 404
     code = "file-unknown"
+
+
+class BodyStalled(NodeError):
+    """Nothing came of the body for too long."""
+
+    status = 408
+    code = "body-stalled"
+    ends_connection = True
 
 
 class TooLarge(NodeError):

@@ -6,7 +6,7 @@ import logging
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .answers import StoppedByDisconnect, cut_off, internal_error, refusal, too_large
+from .answers import StoppedByDisconnect, cut_off, internal_error, next_part, refusal, too_large
 from .errors import NodeError
 from .formats.media import CONTENT_TYPES, PLAIN, formats_of
 from .multiplex import OFFER
@@ -92,12 +92,12 @@ def _bundle_id(scope: Scope) -> str | None:
 
 
 async def _read_body(receive: Receive, announced: bytes, max_bytes: int) -> bytes:
-    """The whole body; `TooLarge` at once when announced, else when it gets so."""
+    """The whole body; `TooLarge` and `BodyStalled` as in `bounded_body`."""
     if announced.isdigit() and int(announced) > max_bytes:
         raise too_large(max_bytes)
     pieces = Pieces()
     while True:
-        message = await receive()
+        message = await next_part(receive)
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         pieces.add(message.get("body", b""))
