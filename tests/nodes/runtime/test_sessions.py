@@ -132,8 +132,10 @@ def test_a_session_without_id_and_runtime_is_refused(node: RunningNode, body: by
 
 @pytest.mark.parametrize(
     "session_id",
-    ["", "x", "../x", 1, None, "a" * 100_000, "{6f1a3c80-0000-4000-8000-000000000001}"]
-    + ["6F1A3C80-0000-4000-8000-00000000000A", "6f1a3c80-0000-4000-8000-000000000001\n"],
+    [
+        *("", "x", "../x", 1, None, "a" * 100_000, "{6f1a3c80-0000-4000-8000-000000000001}"),
+        *("6F1A3C80-0000-4000-8000-00000000000A", "6f1a3c80-0000-4000-8000-000000000001\n"),
+    ],
 )
 def test_an_id_that_is_no_guid_opens_nothing(node: RunningNode, session_id: object) -> None:
     before = node.http.get("/v1/sessions").json()
