@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,6 +24,7 @@ SMALL_BODY_BYTES = 64 * 1024
 
 BODY_SECONDS = 60.0  # between two parts of a body: a slow one may come, a stalled one not
 
+_CORRELATION_ID = re.compile(r"[!-~]{1,128}")  # printable ASCII without blanks
 _WATCH_AFTER_SECONDS = 0.05
 _CHUNK_BYTES = 256 * 1024
 
@@ -147,7 +149,12 @@ def too_large(max_bytes: int) -> TooLarge:
 
 def correlation_id(request: Request) -> str:
     """The id that the web node gave to the request for which it calls; "" when it gave none."""
-    return request.headers.get("x-correlation-id", "")
+    return proper_id(request.headers.get("x-correlation-id", ""))
+
+
+def proper_id(correlation_id: str) -> str:
+    """The id; "" for what is none, such as one that would make lines of its own in the log."""
+    return correlation_id if _CORRELATION_ID.fullmatch(correlation_id) else ""
 
 
 def cut_off() -> NodeError:

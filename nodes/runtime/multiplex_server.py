@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from uvicorn.server import ServerState
 
-from .answers import compact, cut_off, internal_error_body, note_refusal, stopping
+from .answers import compact, cut_off, internal_error_body, note_refusal, proper_id, stopping
 from .authorization import authorization, shows_key
 from .errors import ClientRefused, NodeError
 from .multiplex import (
@@ -198,9 +198,10 @@ class Multiplexed(asyncio.Protocol):
     def _begin(self, call: int, n_bundle: int, n_correlation: int, payload: bytes) -> None:
         if call in self._tasks:
             raise NotAFrame(f"a second call {call}")
-        ids = payload[: n_bundle + n_correlation].decode()
+        bundle_id = payload[:n_bundle].decode()
         body = payload[n_bundle + n_correlation :]
-        task = self._loop.create_task(self._serve(call, ids[:n_bundle], ids[n_bundle:], body))
+        correlation_id = proper_id(payload[n_bundle : n_bundle + n_correlation].decode())
+        task = self._loop.create_task(self._serve(call, bundle_id, correlation_id, body))
         self._tasks[call] = task
         self._state.tasks.add(task)
 
@@ -236,7 +237,7 @@ class Multiplexed(asyncio.Protocol):
         except Exception:
             logger.exception("A scoring call failed")
             return 500, compact(internal_error_body())
-        note_refusal(error, correlation_id, f"POST /v1/bundles/{bundle_id}/score")
+        note_refusal(error, correlation_id, f"POST /v1/bundles/{ascii(bundle_id)[1:-1]}/score")
         return error.status, compact(error.body())
 
     def _cancel(self, call: int) -> None:

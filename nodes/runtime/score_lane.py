@@ -6,7 +6,15 @@ import logging
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .answers import StoppedByDisconnect, cut_off, internal_error, next_part, refusal, too_large
+from .answers import (
+    StoppedByDisconnect,
+    cut_off,
+    internal_error,
+    next_part,
+    proper_id,
+    refusal,
+    too_large,
+)
 from .errors import NodeError
 from .formats.media import CONTENT_TYPES, PLAIN, formats_of
 from .multiplex import OFFER
@@ -61,7 +69,7 @@ class ScoreLane:
         correlation_id, announced, content_type, accept = "", b"", "", ""
         for name, value in scope["headers"]:
             if name == b"x-correlation-id":
-                correlation_id = value.decode("latin-1")
+                correlation_id = proper_id(value.decode("latin-1"))
             elif name == b"content-length":
                 announced = value
             elif name == b"content-type":
