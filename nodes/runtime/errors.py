@@ -18,7 +18,7 @@
     ├── UnsupportedFormat     415 unsupported-format   the body is in no format that can be taken
     ├── RunFailed             422 run-failed           no frame came of it, no JSON is taken
     ├── SessionFailed         500 session-failed       the session's shell died under the call
-    ├── CutOff                500 cut-off              the node's end broke it off; it may have run
+    ├── CutOff                500 cut-off              the node broke it off; it may have run
     ├── Busy                  503 busy                 no free shell; nothing was run
     ├── PoolMissing           503 pool-missing         PUT the bundle's pool, then repeat
     ├── Stopping              503 stopping             the node is told to stop; nothing was run
@@ -178,7 +178,8 @@ class SessionFailed(NodeError):
 
 
 class CutOff(NodeError):
-    """The node's own end broke the call off, which may have run."""
+    """The node had to break the call off, which may have run: its own end came, or its answer did
+    not get its turn to be written."""
 
     code = "cut-off"
 
