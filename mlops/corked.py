@@ -7,13 +7,13 @@ at once: two system calls and two packets for every small answer.
 import asyncio
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from nodes.runtime.heads import BoundedHeadProtocol
 
 _STATUS_LINE = b"HTTP/1.1 "
 _CONTINUE = b"HTTP/1.1 100"
 
 
-class CorkedHttpProtocol(HttpToolsProtocol):
+class CorkedHttpProtocol(BoundedHeadProtocol):
     """Hands uvicorn a transport that joins the head of an answer and what follows it."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

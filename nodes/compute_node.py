@@ -34,7 +34,7 @@ from mlops.errors import (
 from nodes import hop, multiplex
 from nodes.background import run_sync
 from nodes.connection import Response
-from nodes.runtime.client_certificates import CLIENT_REFUSED_CODE
+from nodes.runtime.errors import ClientRefused
 from nodes.runtime.multiplex import CALL_BYTES, OFFER
 from nodes.runtime.tls import PLAIN_HTTP_CODE
 
@@ -338,7 +338,7 @@ class ComputeNode:
                 f"{self.address} does not accept this web node's cluster key;"
                 " MLOPS_CLUSTER_KEY must be the same on all nodes."
             )
-        if code in (PLAIN_HTTP_CODE, CLIENT_REFUSED_CODE):
+        if code in (PLAIN_HTTP_CODE, ClientRefused.code):
             return NodeUntrusted(f"{self.address} refuses this web node. {message}")
         kind = _BY_CODE.get(code) or _BY_STATUS.get(status)
         if kind is None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,15 +13,18 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
-from .errors import CutOff, NodeError, Stopping, TooLarge
+from .errors import BodyStalled, CutOff, NodeError, Stopping, TooLarge
 from .node import ComputeNode
 
 logger = logging.getLogger(__name__)
 
 SMALL_BODY_BYTES = 64 * 1024
 
+BODY_SECONDS = 60.0  # between two parts of a body: a slow one may come, a stalled one not
+
+_CORRELATION_ID = re.compile(r"[!-~]{1,128}")  # printable ASCII without blanks
 _WATCH_AFTER_SECONDS = 0.05
 _CHUNK_BYTES = 256 * 1024
 
@@ -44,22 +48,39 @@ def route(node: ComputeNode, method: str, path: str, handler: Handler) -> Route:
 
 
 async def whole_body(request: Request, max_bytes: int) -> bytes:
-    """The body in one piece; `TooLarge` as in `bounded_body`."""
+    """The body in one piece; `TooLarge` and `BodyStalled` as in `bounded_body`."""
     return b"".join([chunk async for chunk in bounded_body(request, max_bytes)])
 
 
 async def bounded_body(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
-    """The body as it comes; `TooLarge` at once when announced, else when it gets so."""
+    """The body as it comes; `TooLarge` at once when announced, else when it gets so, and
+    `BodyStalled` when no more of it comes."""
     announced = request.headers.get("content-length", "")
     size = int(announced) if announced.isdigit() else 0
     if size > max_bytes:
         raise too_large(max_bytes)
     size = 0
-    async for chunk in request.stream():
+    while True:
+        message = await next_part(request.receive)
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk = message.get("body", b"")
         size += len(chunk)
         if size > max_bytes:
             raise too_large(max_bytes)
-        yield chunk
+        if chunk:
+            yield chunk
+        if not message.get("more_body", False):
+            return
+
+
+async def next_part(receive: Receive) -> Message:
+    """What comes next of a request; `BodyStalled` when nothing does."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await receive()
+    except TimeoutError:
+        raise BodyStalled(f"Nothing came of the body for {BODY_SECONDS:g} seconds.") from None
 
 
 class StoppedByDisconnect:
@@ -128,7 +149,12 @@ def too_large(max_bytes: int) -> TooLarge:
 
 def correlation_id(request: Request) -> str:
     """The id that the web node gave to the request for which it calls; "" when it gave none."""
-    return request.headers.get("x-correlation-id", "")
+    return proper_id(request.headers.get("x-correlation-id", ""))
+
+
+def proper_id(correlation_id: str) -> str:
+    """The id; "" for what is none, such as one that would make lines of its own in the log."""
+    return correlation_id if _CORRELATION_ID.fullmatch(correlation_id) else ""
 
 
 def cut_off() -> NodeError:
@@ -182,6 +208,8 @@ def refusal(error: NodeError, request: Request) -> Response:
     response = json_answer(error.body(), status=error.status)
     if error.retry_after_seconds is not None:
         response.headers["retry-after"] = str(error.retry_after_seconds)
+    if error.ends_connection:
+        response.headers["connection"] = "close"
     return response
 
 

@@ -61,16 +61,27 @@ class ClusterKeyRequired:
         await self._app(scope, receive, send)
 
     def _is_authorized(self, scope: Scope) -> bool:
-        for name, value in scope["headers"]:
-            if name == b"authorization":
-                if value.startswith(_BEARER) and self._cluster_keys.accept(value[len(_BEARER) :]):
-                    return True
-                return (
-                    self._of_metrics is not None
-                    and scope["path"] == METRICS_PATH
-                    and hmac.compare_digest(value, self._of_metrics)
-                )
-        return False
+        shown = authorization(scope["headers"])
+        if shows_key(shown, self._cluster_keys):
+            return True
+        return (
+            self._of_metrics is not None
+            and scope["path"] == METRICS_PATH
+            and hmac.compare_digest(shown, self._of_metrics)
+        )
+
+
+def authorization(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """What a request shows; b"" when it shows nothing."""
+    for name, value in headers:
+        if name == b"authorization":
+            return value
+    return b""
+
+
+def shows_key(shown: bytes, cluster_keys: ClusterKeys) -> bool:
+    """Whether that is a cluster key."""
+    return shown.startswith(_BEARER) and cluster_keys.accept(shown[len(_BEARER) :])
 
 
 async def _refuse(send: Send) -> None:
@@ -80,6 +91,7 @@ async def _refuse(send: Send) -> None:
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
         (b"www-authenticate", b"Bearer"),
+        (b"connection", b"close"),  # so that its body is not read
     ]
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

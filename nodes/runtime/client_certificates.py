@@ -9,8 +9,6 @@ from cryptography.x509.oid import NameOID
 
 from .certificates import Bundle, TlsError
 
-CLIENT_REFUSED_CODE = "client-refused"
-
 _BLANKS_AFTER_COMMAS = re.compile(r"(?<!\\),\s+")
 # Short forms beyond those of RFC 4514, as OpenSSL and Windows print them.
 _SHORT_FORMS = {

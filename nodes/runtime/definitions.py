@@ -16,6 +16,9 @@ from .starting import Starter
 
 logger = logging.getLogger(__name__)
 
+# What no machine needs. What is wise is for web nodes to see to, each of which has a setting.
+_MAX_SHELLS = 1000
+
 _NOT_FOUND = {
     "initialSize": 0,
     "maxSize": 0,
@@ -118,6 +121,8 @@ def read_size(data: Any) -> PoolSize:
     if isinstance(data, dict):
         initial, most = data.get("initialSize"), data.get("maxSize")
         if type(initial) is int and type(most) is int and 0 <= initial <= most and most > 0:
+            if most > _MAX_SHELLS:
+                raise InvalidRequest(f"A pool has at most {_MAX_SHELLS} shells.")
             return PoolSize(initial, most)
     raise InvalidRequest("A pool has an initialSize, and a maxSize that is no less and above 0.")
 

@@ -7,16 +7,18 @@
     ├── SnapshotInvalid       400 snapshot-invalid     the zip cannot be loaded
     ├── InvalidRequest        400 invalid-request      the web node sent something else wrong
     ├── NotAuthorized         401 not-authorized       no or a wrong cluster key
+    ├── ClientRefused         403 client-refused       not the client certificate asked for
     ├── BundleUnknown         404 bundle-unknown       send it with PUT, then repeat
     ├── SessionUnknown        404 session-unknown
     ├── ObjectUnknown         404 object-unknown
     ├── FileUnknown           404 file-unknown
     ├── NotAcceptable         406 not-acceptable       no answer in a format that the caller takes
+    ├── BodyStalled           408 body-stalled         its next part did not come in time
     ├── TooLarge              413 too-large
     ├── UnsupportedFormat     415 unsupported-format   the body is in no format that can be taken
     ├── RunFailed             422 run-failed           no frame came of it, no JSON is taken
     ├── SessionFailed         500 session-failed       the session's shell died under the call
-    ├── CutOff                500 cut-off              the node's end broke it off; it may have run
+    ├── CutOff                500 cut-off              the node broke it off; it may have run
     ├── Busy                  503 busy                 no free shell; nothing was run
     ├── PoolMissing           503 pool-missing         PUT the bundle's pool, then repeat
     ├── Stopping              503 stopping             the node is told to stop; nothing was run
@@ -41,6 +43,7 @@ class NodeError(Exception):
     status = 500
     code = "internal-error"
     retry_after_seconds: int | None = None
+    ends_connection = False  # on which the rest of a body may be on its way
 
     def __init__(self, message: str, *, fields: str = "") -> None:
         self.message = message
@@ -97,6 +100,13 @@ class NotAuthorized(NodeError):
     code = "not-authorized"
 
 
+class ClientRefused(NodeError):
+    """Another client certificate than the one that is asked for, or none."""
+
+    status = 403
+    code = "client-refused"
+
+
 class BundleUnknown(NodeError):
     """This node does not hold the bundle (any more)."""
 
@@ -123,6 +133,14 @@ class FileUnknown(NodeError):
 
     status = 404
     code = "file-unknown"
+
+
+class BodyStalled(NodeError):
+    """Nothing came of the body for too long."""
+
+    status = 408
+    code = "body-stalled"
+    ends_connection = True
 
 
 class TooLarge(NodeError):
@@ -160,7 +178,8 @@ class SessionFailed(NodeError):
 
 
 class CutOff(NodeError):
-    """The node's own end broke the call off, which may have run."""
+    """The node had to break the call off, which may have run: its own end came, or its answer did
+    not get its turn to be written."""
 
     code = "cut-off"
 

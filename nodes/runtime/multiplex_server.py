@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any, cast
 
 from uvicorn.server import ServerState
 
-from .answers import compact, cut_off, internal_error_body, note_refusal, stopping
-from .client_certificates import CLIENT_REFUSED_CODE
-from .errors import NodeError
+from .answers import compact, cut_off, internal_error_body, note_refusal, proper_id, stopping
+from .authorization import authorization, shows_key
+from .errors import ClientRefused, NodeError
 from .multiplex import (
     CALL,
     CANCEL,
@@ -27,19 +28,33 @@ logger = logging.getLogger(__name__)
 
 _PREFACE_BYTES = 4096
 _REFUSAL_SECONDS = 5  # for a refused client to read why, and to hang up
+UNPROVEN_MAX = 1000  # connections on which nobody has shown the cluster key yet
 _OPENING = PREFACE + b"\r\n"
 
 
 def http_protocol(node: ComputeNode) -> type[PartingHttpProtocol]:
-    """uvicorn's protocol, which leaves connections that begin with the preface to `Multiplexed`."""
+    """uvicorn's protocol, which leaves connections that begin with the preface to `Multiplexed`.
+
+    Those on which a cluster key was shown are as many as web nodes want. Of others there may be
+    some, and the oldest makes room: whoever has the key shows it at once, and is not crowded out.
+    """
+    cluster_keys = node.config.cluster_keys
+    unproven: dict[PartingHttpProtocol, None] = {}  # oldest first
 
     class HttpOrMultiplexed(PartingHttpProtocol):
         is_new = True
+        is_proven = False
         objection = ""  # to its client certificate
         is_told = False
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             super().connection_made(cast(asyncio.Transport, transport))
+            if len(unproven) >= UNPROVEN_MAX:
+                oldest = next(iter(unproven))
+                del unproven[oldest]
+                oldest.transport.abort()
+            unproven[self] = None
+            self.await_head()
             peer = transport.get_extra_info("peername")  # None when it has left already
             if peer and not node.config.allowed_clients.include(peer[0]):
                 logger.warning("A connection from %s is refused: it is not allowed.", peer[0])
@@ -60,10 +75,11 @@ def http_protocol(node: ComputeNode) -> type[PartingHttpProtocol]:
                 if not self.is_told:
                     self.is_told = True
                     self.transport.write(_refusal(self.objection))
+                    self.transport.pause_reading()
                 return
             if self.is_new and data.startswith(PREFACE):
                 self.connections.discard(self)
-                protocol = Multiplexed(node, self.server_state)
+                protocol = Multiplexed(node, self.server_state, self.settle)
                 self.transport.set_protocol(protocol)
                 protocol.connection_made(self.transport)
                 protocol.data_received(data)
@@ -71,18 +87,29 @@ def http_protocol(node: ComputeNode) -> type[PartingHttpProtocol]:
             self.is_new = False
             super().data_received(data)
 
+        def on_headers_complete(self) -> None:
+            if not self.is_proven and shows_key(authorization(self.headers), cluster_keys):
+                self.is_proven = True
+                unproven.pop(self, None)
+            super().on_headers_complete()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            unproven.pop(self, None)
+            super().connection_lost(exc)
+
+        def settle(self) -> None:
+            """It is a web node's connection for frames, or was to be one and has ended."""
+            unproven.pop(self, None)
+            self.stop_timer()
+
     HttpOrMultiplexed.node = node
     return HttpOrMultiplexed
 
 
 def _refusal(objection: str) -> bytes:
     """The answer to whoever shows another client certificate, whatever is asked."""
-    body = compact(
-        {
-            "code": CLIENT_REFUSED_CODE,
-            "message": f"It takes calls of another client only: {objection}.",
-        }
-    )
+    error = ClientRefused(f"It takes calls of another client only: {objection}.")
+    body = compact(error.body())
     return (
         b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
         b"Connection: close\r\n\r\n%b" % (len(body), body)
@@ -92,8 +119,11 @@ def _refusal(objection: str) -> bytes:
 class Multiplexed(asyncio.Protocol):
     """One connection of a web node. Calls run side by side; when it is lost all are cancelled."""
 
-    def __init__(self, node: ComputeNode, state: ServerState) -> None:
+    def __init__(
+        self, node: ComputeNode, state: ServerState, on_settled: Callable[[], None]
+    ) -> None:
         self._node = node
+        self._on_settled = on_settled  # called when the preface was right or all is over
         self._state = state  # by which uvicorn knows what is under way when it stops
         self._transport: asyncio.Transport
         self._out: Outbox
@@ -113,6 +143,7 @@ class Multiplexed(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """Part of asyncio.Protocol."""
+        self._on_settled()
         self._state.connections.discard(cast(Any, self))
         for call in list(self._tasks):
             self._cancel(call)
@@ -158,6 +189,7 @@ class Multiplexed(asyncio.Protocol):
             self._transport.close()
             return b""
         self._is_open = True
+        self._on_settled()
         self._out.write(_OPENING)
         if self._node.is_stopping:
             self._out.write(bye_frame())
@@ -166,9 +198,10 @@ class Multiplexed(asyncio.Protocol):
     def _begin(self, call: int, n_bundle: int, n_correlation: int, payload: bytes) -> None:
         if call in self._tasks:
             raise NotAFrame(f"a second call {call}")
-        ids = payload[: n_bundle + n_correlation].decode()
+        bundle_id = payload[:n_bundle].decode()
         body = payload[n_bundle + n_correlation :]
-        task = self._loop.create_task(self._serve(call, ids[:n_bundle], ids[n_bundle:], body))
+        correlation_id = proper_id(payload[n_bundle : n_bundle + n_correlation].decode())
+        task = self._loop.create_task(self._serve(call, bundle_id, correlation_id, body))
         self._tasks[call] = task
         self._state.tasks.add(task)
 
@@ -204,7 +237,7 @@ class Multiplexed(asyncio.Protocol):
         except Exception:
             logger.exception("A scoring call failed")
             return 500, compact(internal_error_body())
-        note_refusal(error, correlation_id, f"POST /v1/bundles/{bundle_id}/score")
+        note_refusal(error, correlation_id, f"POST /v1/bundles/{ascii(bundle_id)[1:-1]}/score")
         return error.status, compact(error.body())
 
     def _cancel(self, call: int) -> None:

@@ -8,15 +8,16 @@ that it was not run. The web node closes the connection in any case.
 
 from typing import TYPE_CHECKING
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from .answers import compact, stopping
+from .heads import BoundedHeadProtocol
 
 if TYPE_CHECKING:
     from .node import ComputeNode
 
 
-class PartingHttpProtocol(HttpToolsProtocol):
+class PartingHttpProtocol(BoundedHeadProtocol):
     """uvicorn's protocol, parting from its web node in this way. Subclasses name their `node`."""
 
     node: "ComputeNode"

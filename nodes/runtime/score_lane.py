@@ -6,7 +6,15 @@ import logging
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .answers import StoppedByDisconnect, cut_off, internal_error, refusal, too_large
+from .answers import (
+    StoppedByDisconnect,
+    cut_off,
+    internal_error,
+    next_part,
+    proper_id,
+    refusal,
+    too_large,
+)
 from .errors import NodeError
 from .formats.media import CONTENT_TYPES, PLAIN, formats_of
 from .multiplex import OFFER
@@ -61,7 +69,7 @@ class ScoreLane:
         correlation_id, announced, content_type, accept = "", b"", "", ""
         for name, value in scope["headers"]:
             if name == b"x-correlation-id":
-                correlation_id = value.decode("latin-1")
+                correlation_id = proper_id(value.decode("latin-1"))
             elif name == b"content-length":
                 announced = value
             elif name == b"content-type":
@@ -92,12 +100,12 @@ def _bundle_id(scope: Scope) -> str | None:
 
 
 async def _read_body(receive: Receive, announced: bytes, max_bytes: int) -> bytes:
-    """The whole body; `TooLarge` at once when announced, else when it gets so."""
+    """The whole body; `TooLarge` and `BodyStalled` as in `bounded_body`."""
     if announced.isdigit() and int(announced) > max_bytes:
         raise too_large(max_bytes)
     pieces = Pieces()
     while True:
-        message = await receive()
+        message = await next_part(receive)
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         pieces.add(message.get("body", b""))

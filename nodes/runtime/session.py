@@ -147,14 +147,10 @@ class Session:
     async def put_file(self, name: str, body: AsyncIterator[bytes]) -> None:
         """Stores the body under the name, which may have folders."""
         session_files.check_name(name)
-        async with self._turn():
-            path = await self._receive(body)
-            try:
-                await asyncio.to_thread(
-                    session_files.place_file, self._shell.work, name, path, self._shell.uid
-                )
-            finally:
-                path.unlink(missing_ok=True)
+        async with self._received(body) as path, self._turn():
+            await asyncio.to_thread(
+                session_files.place_file, self._shell.work, name, path, self._shell.uid
+            )
 
     async def delete_file(self, name: str) -> None:
         """Removes the file; `FileUnknown` when there is none of that name."""
@@ -170,12 +166,12 @@ class Session:
 
     async def put_object(self, name: str, body: AsyncIterator[bytes]) -> None:
         """Binds the object in the body; `ObjectInvalid` when the interpreter cannot read it."""
-        async with self._turn():
-            path = self._handed_over(await self._receive(body))
+        async with self._received(body) as path, self._turn():
+            given = self._handed_over(path)
             try:
-                answer = await self._call({"op": "put_object", "name": name, "path": str(path)})
+                answer = await self._call({"op": "put_object", "name": name, "path": str(given)})
             finally:
-                path.unlink(missing_ok=True)
+                given.unlink(missing_ok=True)
         _check(answer, ObjectInvalid)
 
     async def get_object(self, name: str) -> Path:
@@ -212,14 +208,12 @@ class Session:
 
     async def load_snapshot(self, body: AsyncIterator[bytes]) -> None:
         """Merges what is in a zip; `SnapshotInvalid` when it cannot be used."""
-        async with self._turn():
-            zipped, files = self._scratch(), self._scratch()
+        async with self._received(body) as zipped, self._turn():
+            files = self._scratch()
             files.mkdir()
             try:
-                await self._receive(body, zipped)
                 await self._merge(zipped, files)
             finally:
-                zipped.unlink(missing_ok=True)
                 await asyncio.to_thread(shutil.rmtree, files, ignore_errors=True)
 
     async def _merge(self, zipped: Path, files: Path) -> None:
@@ -304,12 +298,26 @@ class Session:
             target.unlink()
         raise ObjectInvalid("The interpreter did not write what was asked for.")
 
-    async def _receive(self, body: AsyncIterator[bytes], path: Path | None = None) -> Path:
-        path = path or self._scratch()
-        with path.open("wb") as file:
-            async for chunk in body:
-                file.write(chunk)
-        return path
+    @asynccontextmanager
+    async def _received(self, body: AsyncIterator[bytes]) -> AsyncIterator[Path]:
+        """The body in a file, for the time of the context. It takes no turn: the body may take its
+        time, or never come to its end."""
+        path = self._scratch()
+        try:
+            try:
+                file = path.open("wb")
+            except FileNotFoundError:
+                if self._ended:  # and its directories are gone
+                    raise SessionUnknown("The session was closed.") from None
+                raise
+            with file:
+                async for chunk in body:
+                    if self._ended:
+                        raise SessionUnknown("The session was closed.")
+                    file.write(chunk)
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def _check(answer: dict[str, Any], refusal: type[ObjectInvalid] | type[SnapshotInvalid]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,6 +21,8 @@ from .answers import (
 from .errors import InvalidRequest
 from .node import ComputeNode
 from .session import Session
+
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def routes(node: ComputeNode) -> list[Route]:
@@ -57,6 +60,8 @@ async def _open_session(node: ComputeNode, request: Request) -> Response:
         session_id, runtime = str(wish["id"]), str(wish["runtime"])
     except (ValueError, KeyError, TypeError):
         raise InvalidRequest("The body must be an object with id and runtime.") from None
+    if not _GUID.fullmatch(session_id):
+        raise InvalidRequest("The id of a session must be a GUID in lower case.")
     await node.sessions.open(session_id, runtime)
     return json_answer({}, status=201)
 

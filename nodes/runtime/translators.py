@@ -10,7 +10,7 @@ from typing import Any
 
 from .channel import Frame
 from .config import NodeConfig
-from .errors import Busy, InvalidInput, RunFailed, ShellDied, ShellUnreached, TooLarge
+from .errors import Busy, CutOff, InvalidInput, RunFailed, ShellDied, ShellUnreached, TooLarge
 from .pieces import LARGE_BYTES
 from .shell import Shell
 from .starting import Starter
@@ -60,8 +60,12 @@ class Translators:
         return data if header["ok"] else None
 
     async def answer(self, packed: bytes, form: str) -> bytes:
-        """Packed columns as the body of an answer; `RunFailed` when the format cannot hold them."""
-        _, data = await self._translate({"to": form}, packed)
+        """Packed columns as the body of an answer; `RunFailed` when the format cannot hold them,
+        `CutOff` when too many wait: the call was run, and is not to be repeated elsewhere."""
+        try:
+            _, data = await self._translate({"to": form}, packed)
+        except Busy:
+            raise CutOff("The call was run, but too many answers wait to be written.") from None
         return data
 
     async def _translate(self, request: dict[str, Any], body: bytes) -> Frame:

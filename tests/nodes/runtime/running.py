@@ -171,12 +171,20 @@ def start_node(
     user: int | None = None,
     tls: ssl.SSLContext | None = None,
     log: Path | None = None,
+    prelude: str = "",
 ) -> RunningNode:
-    """A node process that answers, of the user if one is given; shells may still be starting."""
+    """A node process that answers, of the user if one is given; shells may still be starting.
+
+    `prelude` is run in it before, and may import nothing that needs settings.
+    """
     port = port or free_port()
+    program = ["manage.py"]
+    if prelude:
+        run = "import runpy, sys; sys.argv[0] = 'manage.py'"
+        program = ["-c", f"{prelude}; {run}; runpy.run_path('manage.py', run_name='__main__')"]
     with (log or Path(os.devnull)).open("ab") as errors:
         process = subprocess.Popen(
-            [python, "manage.py", "computenode", "--port", str(port)],
+            [python, *program, "computenode", "--port", str(port)],
             cwd=ROOT,
             user=user,
             group=user,

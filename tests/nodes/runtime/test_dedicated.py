@@ -256,6 +256,10 @@ def test_loading_is_contained_as_calls_are(node: RunningNode, tmp_path: Path) ->
     [
         *(b"{}", b"[]", b"{", b'{"initialSize":2,"maxSize":1}', b'{"initialSize":0,"maxSize":0}'),
         *(b'{"initialSize":-1,"maxSize":1}', b'{"initialSize":true,"maxSize":1}'),
+        *(
+            b'{"initialSize":0,"maxSize":1001}',
+            b'{"initialSize":1%b,"maxSize":1%b}' % ((30 * b"0",) * 2),
+        ),
     ],
 )
 def test_sizes_that_cannot_be_right_are_refused(service: Service, size: bytes) -> None:

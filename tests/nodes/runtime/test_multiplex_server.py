@@ -22,11 +22,13 @@ from nodes.runtime.multiplex import (
     call_frame,
     cancel_frame,
 )
+from tests.nodes.runtime.conftest import NO_R
 from tests.nodes.runtime.running import (
     CLUSTER_KEY,
     Published,
     RunningNode,
     running_node,
+    start_node,
     wait_until,
 )
 
@@ -269,3 +271,27 @@ def test_a_node_that_stops_answers_what_is_under_way_and_refuses_what_comes(
             (tmp_path / "go").touch()
             assert client.answer()[:2] == (1, 200)
         assert node.process.wait(60) == 0
+
+
+@pytest.mark.parametrize("is_shared", [True, False], ids=["shared", "http"])
+def test_an_id_makes_no_lines_of_its_own_in_the_log(tmp_path: Path, is_shared: bool) -> None:
+    log = tmp_path / "log"
+    node = start_node(tmp_path / "data", environment={"MLOPS_RSCRIPT": NO_R}, log=log)
+    try:
+        failing = node.publish("1 / 0")
+        ids = [b"forged\nline", b"forged\xe2\x80\xa8line", b"forged" * 100, b"forged line"]
+        if is_shared:
+            with connected(node) as client:
+                for number, shown in enumerate([*ids, b"proper-1"]):
+                    client.send(call_frame(number, failing.id.encode(), shown, b"{}"))
+                    assert client.answer()[:2] == (number, 200)
+        else:
+            for shown in [*ids[1:], b"forged\tline", b"proper-1"]:
+                path = f"/v1/bundles/{failing.id}/score"
+                headers = {b"x-correlation-id": shown}
+                assert node.http.post(path, headers=headers, content=b"{}").status_code == 200
+        wait_until(lambda: "Call proper-1 of" in log.read_text())
+        assert "forged" not in log.read_text()
+        assert log.read_text().count("ZeroDivisionError") >= 5
+    finally:
+        node.stop()

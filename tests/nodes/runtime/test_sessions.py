@@ -1,6 +1,7 @@
 """Sessions hold objects and files, save them as snapshots, and give them to bundles."""
 
 import io
+import uuid
 import zipfile
 
 import pytest
@@ -129,9 +130,24 @@ def test_a_session_without_id_and_runtime_is_refused(node: RunningNode, body: by
     assert node.http.post("/v1/sessions", content=body).status_code == 400
 
 
+@pytest.mark.parametrize(
+    "session_id",
+    [
+        *("", "x", "../x", 1, None, "a" * 100_000, "{6f1a3c80-0000-4000-8000-000000000001}"),
+        *("6F1A3C80-0000-4000-8000-00000000000A", "6f1a3c80-0000-4000-8000-000000000001\n"),
+    ],
+)
+def test_an_id_that_is_no_guid_opens_nothing(node: RunningNode, session_id: object) -> None:
+    before = node.http.get("/v1/sessions").json()
+    body = {"id": session_id, "runtime": "Python"}
+    answer = node.http.post("/v1/sessions", json=body)
+    assert answer.status_code in (400, 413)
+    assert node.http.get("/v1/sessions").json() == before
+
+
 @pytest.mark.parametrize("runtime", ["R", "Perl"])
 def test_a_session_of_a_language_that_does_not_run_here_is_unavailable(
     node: RunningNode, runtime: str
 ) -> None:
-    answer = node.http.post("/v1/sessions", json={"id": "x", "runtime": runtime})
+    answer = node.http.post("/v1/sessions", json={"id": str(uuid.uuid4()), "runtime": runtime})
     assert (answer.status_code, answer.json()["code"]) == (503, "runtime-unavailable")

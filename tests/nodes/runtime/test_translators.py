@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from nodes.runtime.config import NodeConfig
-from nodes.runtime.errors import ShellDied
+from nodes.runtime.errors import Busy, CutOff, ShellDied
 from nodes.runtime.shell import Shell
 from nodes.runtime.starting import Starter
 from nodes.runtime.translators import Translators
@@ -48,8 +48,10 @@ class SlowStarter:
         return cast(Shell, self.started[-1])
 
 
-def translators(starter: SlowStarter) -> Translators:
-    config = NodeConfig(cluster_key="", data_dir=Path(), python="python3", rscript="")
+def translators(starter: SlowStarter, queue_length: int = 1000) -> Translators:
+    config = NodeConfig(
+        cluster_key="", data_dir=Path(), python="python3", rscript="", queue_length=queue_length
+    )
     return Translators(cast(Starter, starter), config)
 
 
@@ -97,5 +99,21 @@ def test_a_node_that_stops_waits_for_no_start() -> None:
         while not starter.n_broken_off:
             await asyncio.sleep(0)
         assert starter.started == []
+
+    asyncio.run(main())
+
+
+def test_only_before_a_run_is_a_full_line_said_to_be_one() -> None:
+    async def main() -> None:
+        starter = SlowStarter()
+        ours = translators(starter, queue_length=1)
+        caller = asyncio.create_task(ours.columns(b"{}", "json"))
+        await starter.begun.wait()
+        with pytest.raises(Busy):
+            await ours.for_r(b"{}", "json", ())
+        with pytest.raises(CutOff):  # which no web node repeats on another node
+            await ours.answer(b"", "csv")
+        starter.go.set()
+        assert await caller == b"{}"
 
     asyncio.run(main())
