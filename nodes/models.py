@@ -80,6 +80,11 @@ class NodeHealth(models.Model):
         return str(self.report.get("version", ""))
 
     @property
+    def isolation(self) -> str:
+        """How the node keeps shells apart: sandbox, user or process."""
+        return str(self.report.get("isolation", {}).get("level", ""))
+
+    @property
     def latency(self) -> float | None:
         """Milliseconds that the node takes to answer a look, typically; None if it never did."""
         return median(self.latencies) if self.latencies else None

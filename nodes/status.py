@@ -147,6 +147,8 @@ def _node(answer: Mapping[str, Any]) -> Status:
         details[f"{prefix}CanOpenShell"] = str(bool(runtime.get("canOpenShell")))
     details["apiVersion"] = str(answer.get("apiVersion", ""))
     details["logPath"] = str(answer.get("logPath", ""))
+    if isinstance(isolation := answer.get("isolation"), dict):
+        details["isolation"] = str(isolation.get("level", ""))
     if isinstance(certificate := answer.get("certificate"), dict):
         details |= _of_certificate(certificate)
     if details["apiVersion"] and not is_compatible(details["apiVersion"]):

@@ -32,6 +32,7 @@ class NodeStateSerializer(serializers.Serializer[KnownNode]):
     lastSeen = serializers.SerializerMethodField()  # noqa: N815
     version = serializers.SerializerMethodField()
     apiVersion = serializers.SerializerMethodField()  # noqa: N815
+    isolation = serializers.SerializerMethodField()
     latency = serializers.SerializerMethodField()
     latencies = serializers.SerializerMethodField()
     processors = serializers.SerializerMethodField()
@@ -50,6 +51,10 @@ class NodeStateSerializer(serializers.Serializer[KnownNode]):
     def get_apiVersion(self, node: KnownNode) -> str:  # noqa: N802
         """Of the compute node API that it speaks."""
         return str(node.health.report.get("apiVersion", "")) if node.health else ""
+
+    def get_isolation(self, node: KnownNode) -> str:
+        """How it keeps shells apart: sandbox, user or process."""
+        return node.health.isolation if node.health else ""
 
     def get_latency(self, node: KnownNode) -> float | None:
         """Milliseconds that it typically takes to answer a look."""

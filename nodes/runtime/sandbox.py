@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -103,13 +104,14 @@ def command(config: NodeConfig, home: Path) -> list[str]:
         arguments += ["--unshare-net"]
     if os.geteuid() != 0:
         arguments += ["--unshare-user", "--disable-userns"]
-    for place in filter(os.path.isdir, _TEMPORARY):
-        arguments += _temporary(place, config, home)
-    hidden = _directories([Path("/run"), _own_home()])
+    for temporary in filter(os.path.isdir, _TEMPORARY):
+        arguments += _temporary(temporary, config, home)
+    hidden = _directories([Path("/run"), _own_home(), *_closed_above(_needed(config))])
     private = _directories([config.data_dir, *config.private_paths])
     arguments += _each("--tmpfs", hidden)
     arguments += _shown(_needed(config), [*hidden, *map(Path, _TEMPORARY)])
-    arguments += _each("--tmpfs", private)
+    for place in private:
+        arguments += [*_way_to(place, hidden), "--tmpfs", str(place)]
     for file in config.private_paths:
         if file.is_file():
             arguments += ["--ro-bind", "/dev/null", str(file)]
@@ -147,6 +149,17 @@ def _needed(config: NodeConfig) -> list[Path]:
         *(Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix)),
         *([rscript.parent.parent] if rscript.is_file() else []),
         Path("/etc/resolv.conf").resolve(),
+    ]
+
+
+def _closed_above(paths: Iterable[Path]) -> list[Path]:
+    """The directories above the paths that let no other user through: as the shell's user could not
+    get at the path, they are hidden but for it."""
+    return [
+        parent
+        for path in paths
+        for parent in path.parents
+        if parent.is_dir() and not parent.stat().st_mode & stat.S_IXOTH
     ]
 
 

@@ -139,6 +139,7 @@ def _state_report(node: KnownNode) -> dict[str, Any]:
         "note": node.note,
         "drainedBy": node.drained_by,
         "version": health.version if health else "",
+        "isolation": health.isolation if health else "",
         "latency": health.latency if health else None,
         "calls": health.n_calls if health else 0,
         "sessions": health.n_sessions if health else 0,
@@ -175,6 +176,8 @@ def _said(state: Status) -> str:
         for language, prefix in (("R", "r"), ("Python", "python"))
         if f"{prefix}CurrentPoolSize" in state.details
     ]
+    isolation = state.details.get("isolation")
+    apart = f", shells isolated by {isolation}" if isolation else ""
     expires = state.details.get("certificateExpires")
     until = f", certificate until {expires}" if expires else ""
-    return f"answers: {', '.join(runtimes) or 'no language'}{until}"
+    return f"answers: {', '.join(runtimes) or 'no language'}{apart}{until}"
