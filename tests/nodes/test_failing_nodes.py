@@ -24,6 +24,9 @@ SMALL = json.dumps({"x": 1}).encode()
 LARGE = json.dumps({"x": 1, "padding": "x" * CALL_BYTES}).encode()  # goes over HTTP
 CODE = "import time\ntime.sleep(x / 50)\ny = x"
 PARTS: dict[str, Any] = {"inputs": [("x", "numeric")], "outputs": [("y", "numeric")]}
+# Threads of the process may have a connection from earlier on, which is looked at.
+pytestmark = pytest.mark.django_db
+
 ENVIRONMENT = {"MLOPS_RSCRIPT": "/nonexistent/Rscript", "MLOPS_STOP_SECONDS": "120"}
 
 

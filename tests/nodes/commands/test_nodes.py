@@ -157,4 +157,4 @@ def test_the_list_shows_the_nodes_with_their_states(
     [entry] = json.loads(nodes("list", "--json"))
     [node] = entry["nodes"]
     assert node["version"] == __version__
-    assert node["latency"] > 0
+    assert node["latency"] is not None

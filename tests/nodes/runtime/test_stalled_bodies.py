@@ -96,5 +96,5 @@ def test_a_slow_body_is_taken(node: RunningNode) -> None:
 
 
 def _left(node: RunningNode) -> list[Path]:
-    """What is in the exchange directories of all sessions."""
-    return [*node.work_root.glob("**/exchange/*")]
+    """Files on their way to or from sessions."""
+    return [*node.work_root.glob("*/*/exchange/*"), *node.work_root.glob("*/*/staging/*")]
