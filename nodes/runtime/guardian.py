@@ -69,7 +69,7 @@ class Watch:
         return self._trees or self._processes.newest_pid() != self._pid_then
 
     def _check(self, shell: Any, below: list[Any]) -> None:
-        if not below or shell.pid == os.getpid():
+        if not below or shell.pid == os.getpid() or _keeps_a_sandbox(shell.pid):
             return
         self._trees = True
         if len(below) >= self._max_processes:
@@ -135,6 +135,14 @@ class DiskWatch:
         return state.f_bavail * state.f_frsize, min(
             state.f_blocks * state.f_frsize // _RESERVED_PARTS, _RESERVED_BYTES
         )
+
+
+def _keeps_a_sandbox(pid: int) -> bool:
+    """Whether it is no shell but what keeps the sandbox of one (sandbox.py)."""
+    try:
+        return os.readlink(f"/proc/{pid}/exe").endswith("/bwrap")  # noqa: PTH115
+    except OSError:
+        return False
 
 
 def _report(name: str, reason: str) -> None:
