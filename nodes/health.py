@@ -4,7 +4,7 @@ import asyncio
 import bisect
 import itertools
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -20,10 +20,12 @@ from nodes.uris import NodeUri
 
 PROBE_EVERY_SECONDS = 5  # as mlops/celery.py schedules it
 _PROBE_SECONDS = 3
-_AT_ONCE = 128
+_AT_ONCE = 256
 # Members of ranges that have never answered, looked for in one round: most may not exist, and each
-# of those takes its full time. The others' turn comes in the next rounds.
-_UNKNOWN_AT_ONCE = 128
+# of those takes its full time, which is shorter. The others' turn comes in the next rounds, so that
+# the largest list is gone through in some five minutes.
+_UNKNOWN_PER_ROUND = 1024
+_UNKNOWN_SECONDS = 1
 _LONGEST_PAUSE_SECONDS = 60
 _LEAST_JITTER = 0.7
 _FORGET_AFTER = timedelta(hours=1)  # a member of a range: scaled away
@@ -53,7 +55,8 @@ def probe_nodes(*, now: datetime) -> None:
     NodeHealth.objects.filter(address__in=rows.keys() - single - known).delete()
     turn = _turn(ranges, int(now.timestamp()) // PROBE_EVERY_SECONDS)
     unknown = set(turn) - single - known
-    sightings = run_sync(_probe_all([*due, *known - due, *unknown], at=now))
+    waits = dict.fromkeys(due | known, _PROBE_SECONDS) | dict.fromkeys(unknown, _UNKNOWN_SECONDS)
+    sightings = run_sync(_probe_all(waits, at=now))
     record(one for one in sightings if not (one.error and one.address in unknown))
 
 
@@ -78,26 +81,27 @@ def _turn(ranges: Sequence[NodeUri], round_number: int) -> Iterator[str]:
     """The addresses whose turn it is; all had one after enough rounds. No others are made."""
     ends = list(itertools.accumulate(uri.count() for uri in ranges))
     n_members = ends[-1] if ends else 0
-    n_parts = -(-n_members // _UNKNOWN_AT_ONCE) or 1
+    n_parts = -(-n_members // _UNKNOWN_PER_ROUND) or 1
     for place in range(round_number % n_parts, n_members, n_parts):
         index = bisect.bisect_right(ends, place)
         yield ranges[index].address_at(place - (ends[index - 1] if index else 0))
 
 
-async def _probe_all(addresses: Sequence[str], *, at: datetime) -> list[Sighting]:
+async def _probe_all(waits: Mapping[str, int], *, at: datetime) -> list[Sighting]:
+    """What was seen at each address, for which it was waited so many seconds."""
     free = asyncio.Semaphore(_AT_ONCE)
 
     async def probe(address: str) -> Sighting:
         async with free:
             began = asyncio.get_running_loop().time()
             try:
-                report = await ComputeNode(address).health(seconds=_PROBE_SECONDS)
+                report = await ComputeNode(address).health(seconds=waits[address])
             except MlopsError as error:
                 return Sighting(address, at, error=error.message)
             took = asyncio.get_running_loop().time() - began
             return Sighting(address, at, report=report, milliseconds=took * 1000)
 
-    return await asyncio.gather(*map(probe, addresses))
+    return await asyncio.gather(*map(probe, waits))
 
 
 def record(sightings: Iterable[Sighting]) -> None:

@@ -2,10 +2,12 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+from tests.ports import free_port
 
 Handler = Callable[["Peer"], Awaitable[None]]
 
@@ -62,8 +64,13 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(handler: Handler) -> AsyncIterator[Server]:
-    """A server whose connections are each given to `handler`, and closed after it."""
+async def serving(
+    handler: Handler, *, hosts: Sequence[str] = ("127.0.0.1",)
+) -> AsyncIterator[Server]:
+    """A server whose connections are each given to `handler`, and closed after it.
+
+    On several hosts it has the same port; `url` is of the first.
+    """
     server = Server()
     tasks = set()
 
@@ -83,9 +90,10 @@ async def serving(handler: Handler) -> AsyncIterator[Server]:
             server.closed.set()
             writer.transport.abort()
 
-    listener = await asyncio.start_server(on_connection, "127.0.0.1", 0, limit=2**22)
+    port = free_port() if len(hosts) > 1 else 0
+    listener = await asyncio.start_server(on_connection, hosts, port, limit=2**22)
     server.port = listener.sockets[0].getsockname()[1]
-    server.url = f"http://127.0.0.1:{server.port}"
+    server.url = f"http://{hosts[0]}:{server.port}"
     try:
         yield server
     finally:
@@ -99,7 +107,7 @@ async def serving(handler: Handler) -> AsyncIterator[Server]:
 
 
 @contextmanager
-def serving_in_thread(handler: Handler) -> Iterator[Server]:
+def serving_in_thread(handler: Handler, **options: Any) -> Iterator[Server]:
     """The same for tests without an event loop: the server has one of its own."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
@@ -108,7 +116,7 @@ def serving_in_thread(handler: Handler) -> Iterator[Server]:
     def run(step: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(step, loop).result(30)
 
-    context: Any = serving(handler)
+    context: Any = serving(handler, **options)
     try:
         yield run(context.__aenter__())
     finally:

@@ -10,6 +10,7 @@ from django.db import connection
 from nodes import health, uris
 from nodes.health import pause_after, probe_nodes, record
 from nodes.models import NodeEntry, NodeHealth
+from nodes.picture import load_picture
 from nodes.state import Sighting
 from nodes.tasks import probe_nodes as probe_nodes_task
 from tests.nodes.loopback import Peer, serving_in_thread
@@ -94,6 +95,21 @@ def test_only_members_of_a_range_that_answer_are_recorded() -> None:
     assert all(row.is_answering for row in rows)
 
 
+def test_of_65536_addresses_the_three_that_are_there_are_found_and_called() -> None:
+    there = [(3, 7), (77, 1), (255, 254)]
+    hosts = [f"127.0.{third}.{fourth}" for third, fourth in there]
+    n_rounds = 65_536 // 1024
+    with serving_in_thread(healthy, hosts=hosts) as server:
+        NodeEntry.objects.create(uri=f"http://127.0.0-255.0-255:{server.port}/")
+        addresses = [f"http://{host}:{server.port}/" for host in hosts]
+        first_round = int(NOW.timestamp()) // health.PROBE_EVERY_SECONDS
+        turns = {(256 * third + fourth - first_round) % n_rounds for third, fourth in there}
+        for turn in sorted(turns):
+            probe_nodes(now=NOW + timedelta(seconds=turn * health.PROBE_EVERY_SECONDS))
+    assert sorted(NodeHealth.objects.values_list("address", flat=True)) == sorted(addresses)
+    assert sorted(load_picture().addresses) == sorted(addresses)
+
+
 def test_a_member_of_a_range_that_answered_lately_is_probed_every_time() -> None:
     address = f"http://127.0.0.1:{free_port()}/"
     NodeEntry.objects.create(uri="http://127.0.0.1:1024-65535/")
@@ -121,8 +137,8 @@ def test_a_node_that_is_no_longer_declared_is_forgotten() -> None:
     [
         [],
         ["http://10.0.0.0-1:80"],
-        ["http://10.0.0.1-128:80"],
-        ["http://10.0.0.1-129:80"],
+        ["http://10.0.0-3.0-255:80"],
+        ["http://10.0.0-3.0-255:80", "http://10.0.4.1:80-81"],
         ["http://10.0.0-3.0-255:80-81", "http://node:1-7", "https://10.9.9.1-2"],
         ["http://10.0.0-255.0-255:12805"],
     ],
@@ -130,10 +146,10 @@ def test_a_node_that_is_no_longer_declared_is_forgotten() -> None:
 def test_every_member_of_a_range_has_its_turn_and_no_round_is_too_long(entries: list[str]) -> None:
     ranges = [uris.parse(entry) for entry in entries]
     members = [address for uri in ranges for address in uri.expand()]
-    n_rounds = max(1, -(-len(members) // 128))
+    n_rounds = max(1, -(-len(members) // 1024))
     turns = [list(health._turn(ranges, 7_000_000 + number)) for number in range(n_rounds)]
     assert sorted(address for turn in turns for address in turn) == sorted(members)
-    assert all(len(turn) <= 128 for turn in turns)
+    assert all(len(turn) <= 1024 for turn in turns)
 
 
 def test_a_later_sighting_is_never_overwritten_by_an_earlier_one() -> None:
