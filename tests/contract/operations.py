@@ -566,6 +566,7 @@ NODE_STATES = [
                     "lastSeen": "string?",
                     "version": "string",
                     "apiVersion": "string",
+                    "isolation": "string",
                     "latency": "number?",
                     "latencies": ["number"],
                     "processors": "number?",
