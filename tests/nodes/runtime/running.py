@@ -250,7 +250,7 @@ def processes_below(directory: Path) -> list[int]:
 
 def shells_and_theirs(node: RunningNode) -> list[int]:
     """The shells of the node and what they started: all but what Python shells are forked from."""
-    return [pid for pid in processes_below(node.work_root) if _name(pid) != "python-template"]
+    return [pid for pid in processes_below(node.work_root) if name_of(pid) != "python-template"]
 
 
 def shells_of(node: RunningNode) -> list[int]:
@@ -258,7 +258,8 @@ def shells_of(node: RunningNode) -> list[int]:
     return [pid for pid in shells_and_theirs(node) if _parent(pid) == node.process.pid]
 
 
-def _name(pid: int) -> str:
+def name_of(pid: int) -> str:
+    """What the process is called; empty when it has ended."""
     try:
         return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:

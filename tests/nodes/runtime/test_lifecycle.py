@@ -145,7 +145,8 @@ def test_the_cluster_key_is_in_no_command_line_and_no_shell(node: RunningNode) -
     values = node.publish(code, outputs=[("env", "vector")]).outputs()["env"]
     assert not [value for value in values if node.cluster_key in value]
     for pid in [node.process.pid, *processes_below(node.work_root)]:
-        assert node.cluster_key.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
+        with contextlib.suppress(OSError):  # what only helps to fork a shell ends at once
+            assert node.cluster_key.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def test_a_caller_that_hangs_up_stops_its_run(node: RunningNode) -> None:

@@ -12,7 +12,13 @@ from nodes.runtime.config import NodeConfig
 from nodes.runtime.errors import ShellDied
 from nodes.runtime.starting import PythonStarter
 from tests.nodes.runtime.open_sessions import OpenSession, open_session
-from tests.nodes.runtime.running import RunningNode, processes_below, shells_of, wait_until
+from tests.nodes.runtime.running import (
+    RunningNode,
+    name_of,
+    processes_below,
+    shells_of,
+    wait_until,
+)
 from tests.nodes.runtime.starters import starter_of
 
 
@@ -87,8 +93,7 @@ def template_of(node: RunningNode) -> int:
     """The process that the node's Python shells are forked from."""
 
     def pids() -> list[int]:
-        names = ((pid, Path(f"/proc/{pid}/comm")) for pid in processes_below(node.work_root))
-        return [pid for pid, name in names if name.read_text() == "python-template\n"]
+        return [pid for pid in processes_below(node.work_root) if name_of(pid) == "python-template"]
 
     wait_until(lambda: len(pids()) == 1)
     return pids()[0]
