@@ -26,6 +26,7 @@ from typing import Any
 
 _LOOK_SECONDS = 0.02
 _SCAN_SECONDS = 0.2
+_LONGEST_SECONDS = 2.0  # without a scan, whatever it looks like
 _SUSPICIOUS_GROWTH = 16
 _ROUNDS = 50
 _PAUSE_SECONDS = 0.02
@@ -63,15 +64,17 @@ class Watch:
     def _is_due(self) -> bool:
         if self._processes.count_tasks() - self._tasks_then > _SUSPICIOUS_GROWTH:
             return True
-        if time.monotonic() - self._scanned_at < _SCAN_SECONDS:
-            return False
+        since = time.monotonic() - self._scanned_at
+        if since < _SCAN_SECONDS or since > _LONGEST_SECONDS:
+            return since > _LONGEST_SECONDS
         # A shell alone is bound by its own limit of memory: only those with children need a look.
         return self._trees or self._processes.newest_pid() != self._pid_then
 
     def _check(self, shell: Any, below: list[Any]) -> None:
-        if not below or shell.pid == os.getpid() or _keeps_a_sandbox(shell.pid):
+        if not below or shell.pid == os.getpid():
             return
-        self._trees = True
+        # What keeps a sandbox always has a child. It is bound as well: a shell might pose as one.
+        self._trees = self._trees or not _looks_like_a_keeper(shell.pid)
         if len(below) >= self._max_processes:
             reason = (
                 f"The call was stopped: it had started more than {self._max_processes} processes, "
@@ -137,8 +140,8 @@ class DiskWatch:
         )
 
 
-def _keeps_a_sandbox(pid: int) -> bool:
-    """Whether it is no shell but what keeps the sandbox of one (sandbox.py)."""
+def _looks_like_a_keeper(pid: int) -> bool:
+    """Whether it seems to be no shell but what keeps the sandbox of one (sandbox.py)."""
     try:
         return os.readlink(f"/proc/{pid}/exe").endswith("/bwrap")  # noqa: PTH115
     except OSError:

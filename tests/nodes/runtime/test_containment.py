@@ -79,6 +79,29 @@ def test_memory_spread_over_children_is_stopped(node: RunningNode) -> None:
     assert "more than the 768 MiB of memory" in result["errorMessage"]
 
 
+def test_a_shell_that_poses_as_the_keeper_of_a_sandbox_is_stopped_as_well(
+    node: RunningNode,
+) -> None:
+    hoarding = (
+        "import os, time\n"
+        "for _ in range(4):\n"
+        "    if os.fork() == 0:\n"
+        "        hoard = bytearray(os.urandom(1_000_000) * 300)\n"
+        "        time.sleep(60)\n"
+        "time.sleep(60)\n"
+    )
+    code = (
+        "import os, shutil, sys\n"
+        "shutil.copy(os.path.realpath(sys.executable), 'bwrap')\n"
+        "for name in os.listdir('/proc/self/fd'):\n"
+        "    if os.path.exists(f'/proc/self/fd/{name}'): os.set_inheritable(int(name), True)\n"
+        "os.environ['PYTHONHOME'] = sys.base_prefix\n"
+        f"os.execv('bwrap', ['bwrap', '-c', {hoarding!r}])\n"
+    )
+    result = node.publish(code).score()
+    assert "more than the 768 MiB of memory" in result["errorMessage"]
+
+
 # Where the kernel's own bound is reached first, fork fails; else the guardian stops the call.
 TOO_MANY = re.compile("more than 24 processes|only so many processes")
 
