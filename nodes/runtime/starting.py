@@ -1,6 +1,7 @@
 """Starting shells: how each runtime gets a process, its quarters, and its socket."""
 
 import asyncio
+import contextlib
 import hmac
 import os
 import secrets
@@ -23,6 +24,7 @@ _R_SHELL = str(Path(LAUNCH).with_name("r_shell.R"))
 # R starts with less room than what it has loaded takes, and would collect garbage all the time.
 _R_OPTIONS = ["--vanilla", "--min-nsize=600k"]
 _SECRET_LINE_MAX_BYTES = 128
+_SECRET_SECONDS = 1.0  # R sends it as soon as it has connected
 
 # Gives the node's end of the connection of a shell, and the bytes it has already received.
 Connect = Callable[[Shell], Awaitable[tuple[socket.socket, bytes]]]
@@ -203,11 +205,14 @@ async def _accept_with_secret(listener: socket.socket, secret: str) -> tuple[soc
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         received = b""
-        while b"\n" not in received and len(received) < _SECRET_LINE_MAX_BYTES:
-            data = await loop.sock_recv(sock, 4096)
-            if not data:
-                break
-            received += data
+        # A stranger that says nothing, or breaks off, must not keep the shell from its node.
+        with contextlib.suppress(OSError):  # TimeoutError is one
+            async with asyncio.timeout(_SECRET_SECONDS):
+                while b"\n" not in received and len(received) < _SECRET_LINE_MAX_BYTES:
+                    data = await loop.sock_recv(sock, 4096)
+                    if not data:
+                        break
+                    received += data
         line, _, rest = received.partition(b"\n")
         if hmac.compare_digest(line, expected):
             return sock, rest

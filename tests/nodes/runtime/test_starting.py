@@ -5,6 +5,7 @@ import socket
 
 import pytest
 
+from nodes.runtime import starting
 from nodes.runtime.starting import _accept, _accept_with_secret
 
 SECRET = "f" * 64
@@ -37,6 +38,27 @@ def test_a_connection_without_the_secret_is_closed_and_the_next_one_heard(line: 
                 sock, rest = await accepting
             with sock:
                 assert b"more".startswith(rest)
+            for writer in (stranger, shell):
+                writer.transport.abort()
+
+    asyncio.run(main())
+
+
+def test_a_connection_that_says_nothing_is_closed_and_the_next_one_heard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(starting, "_SECRET_SECONDS", 0.05)
+
+    async def main() -> None:
+        with listening() as listener:
+            port = listener.getsockname()[1]
+            accepting = asyncio.ensure_future(_accept_with_secret(listener, SECRET))
+            async with asyncio.timeout(20):
+                reader, stranger = await connect(port, b"half a li")
+                assert await hung_up(reader)
+                _, shell = await connect(port, f"{SECRET}\n".encode())
+                sock, _ = await accepting
+            sock.close()
             for writer in (stranger, shell):
                 writer.transport.abort()
 
