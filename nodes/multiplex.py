@@ -246,26 +246,31 @@ async def close_all() -> None:
     mine = _connections.pop(asyncio.get_running_loop(), None)
     if mine is None:
         return
-    for task in list(mine.opening.values()):
+    opening = list(mine.opening.values())
+    for task in opening:
         task.cancel()
     for connection in mine.open.values():
         connection.abort()
+    await asyncio.gather(*opening, return_exceptions=True)
 
 
 async def _open(mine: _Connections, address: str, key: str, seconds: float) -> None:
     origin = hop.origin_of(address)
     connection = None
+    is_open = False
     try:
         async with asyncio.timeout(seconds):
             connection = await hop.connect(
                 origin, lambda: Multiplexed(hop.name_of(origin), key), seconds
             )
-            if await connection.opened:
-                mine.open[address] = connection
-                mine.refused_at.pop(address, None)
-                return
+            is_open = await connection.opened
     except (NodeUnreachable, TimeoutError):
         pass
-    mine.refused_at[address] = asyncio.get_running_loop().time()
-    if connection is not None:
-        connection.abort()
+    finally:  # also when the loop is about to be closed
+        if connection is not None and not is_open:
+            connection.abort()
+    if connection is not None and is_open:
+        mine.open[address] = connection
+        mine.refused_at.pop(address, None)
+    else:
+        mine.refused_at[address] = asyncio.get_running_loop().time()

@@ -356,6 +356,18 @@ def test_a_node_that_does_not_agree_after_all_is_not_asked_for_each_call() -> No
     with_node(no_calls, use, b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
 
+def test_a_connection_that_was_not_agreed_on_yet_is_closed_with_the_others() -> None:
+    """The node takes it and says nothing: no connection may outlive its event loop."""
+
+    async def use(node: ComputeNode, server: Server) -> None:
+        await node.score("bundle", b"body")
+        await until(lambda: server.n_connections == 2)
+        await close_connections()
+        await until(lambda: server.n_closed == 2)
+
+    with_node(no_calls, use, b"")
+
+
 def test_an_answer_without_end_fails_its_caller_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nodes.hop.MAX_BODY_BYTES", 100)
 
