@@ -21,6 +21,7 @@
     │   ├── NodeStopping           503  a compute node is told to stop and takes no further calls
     │   └── PoolMissing            503  a compute node has not built the version's pool yet
     ├── DatabaseUnavailable        503  the database does not answer
+    ├── DirectoryUnavailable       503  the directory that knows the users does not answer
     ├── Stopping                   503  this web node is told to stop; the call may have run
     └── NodeTimeout                504  a compute node did not answer in time
 
@@ -185,6 +186,14 @@ class DatabaseUnavailable(MlopsError):
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message or "The database cannot be asked at the moment; try again.")
+
+
+class DirectoryUnavailable(MlopsError):
+    """The directory that knows the users does not answer: nothing is said about any password."""
+
+    status = 503
+    code = "directory-unavailable"
+    retryable = True
 
 
 class Stopping(MlopsError):

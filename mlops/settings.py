@@ -109,6 +109,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Accounts.
 AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["mlops.accounts.sign_in.local.AccountBackend"]
+SIGN_IN_METHOD = "local"  # how people sign in: local, ldap or entra
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "mlops.accounts.password_rule.PasswordRuleValidator"},

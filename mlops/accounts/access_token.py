@@ -1,12 +1,12 @@
 """The access token as a JWT: signed and read here, without the database (wire-api section 9)."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import jwt
 from django.conf import settings
 
+from mlops.accounts.claims import Claims
 from mlops.accounts.keys import signing_key, verification_key
 from mlops.accounts.models import TokenFamily
 from mlops.errors import NotSignedIn
@@ -20,15 +20,6 @@ LEEWAY_SECONDS = 5
 _REQUIRED_CLAIMS = ["sub", "jti", "sid", "iat", "nbf", "exp", "iss", "aud"]
 _REFUSAL = "The access token is not valid: sign in again with POST /login."
 _EXPIRED = "The access token has expired: renew it with POST /login/refreshToken or sign in again."
-
-
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """What a well-signed, unexpired access token says; whether it is revoked, its family knows."""
-
-    access_id: UUID
-    login_session_id: str
-    expires_on: int  # Unix seconds
 
 
 def sign(family: TokenFamily, access_id: UUID, now: datetime) -> tuple[str, int]:

@@ -5,7 +5,8 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from mlops.accounts import tokens
+from mlops.accounts import bearers
+from mlops.accounts.bearers import Credentials
 from mlops.accounts.models import User
 from mlops.errors import NotSignedIn
 
@@ -13,15 +14,19 @@ from mlops.errors import NotSignedIn
 class BearerAuthentication(BaseAuthentication):
     """The user of `Authorization: Bearer <access token>`."""
 
-    def authenticate(self, request: Request) -> tuple[User, None] | None:
-        """The user, or None without a bearer header; AuthenticationFailed for a bad token."""
+    def authenticate(self, request: Request) -> tuple[User, Credentials] | None:
+        """The user and by what they came, or None without a bearer header.
+
+        Raises AuthenticationFailed for a bad token.
+        """
         scheme, _, token = get_authorization_header(request).decode("latin-1").partition(" ")
         if scheme.lower() != "bearer":
             return None
         try:
-            return tokens.user_of_access_token(token.strip()), None
+            credentials = bearers.credentials_of(token.strip())
         except NotSignedIn as error:
             raise AuthenticationFailed(error.message) from None
+        return credentials.user, credentials
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - the signature is DRF's
         """The challenge that makes DRF answer 401 instead of 403."""

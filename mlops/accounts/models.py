@@ -1,4 +1,4 @@
-"""Users, and the token families that keep them signed in."""
+"""Users, the token families that keep them signed in, and the audit trail."""
 
 import uuid
 from datetime import datetime
@@ -6,17 +6,48 @@ from datetime import datetime
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 
+from mlops.accounts.sign_in import methods
+
 
 class User(AbstractUser):
     """A person or application; `username` is the unique key that owns services and sessions."""
+
+    class Method(models.TextChoices):
+        """Where an account is kept; its sign-in is checked there."""
+
+        LOCAL = "local"
+        LDAP = "ldap"
+        ENTRA = "entra"
+        SERVICE = "service", "service account"
+
+    sign_in_method = models.CharField(max_length=16, choices=Method, default=Method.LOCAL)
+    display_name = models.CharField(max_length=256, blank=True)
+    # Accounts of a directory: which one it is there, the names of its groups, when they were read.
+    directory_id = models.CharField(max_length=1024, blank=True)
+    directory_groups = models.JSONField(default=list, blank=True)
+    directory_read_at = models.DateTimeField(null=True, blank=True)
+    # Service accounts: their role, which no group gives them.
+    assigned_role = models.PositiveSmallIntegerField(null=True, blank=True)
+
+    def get_full_name(self) -> str:
+        """The name to show to people; empty when none is known."""
+        return self.display_name or super().get_full_name()
+
+    def group_names(self) -> frozenset[str]:
+        """The names of the user's groups, in lower case: they compare without regard to case."""
+        if self.sign_in_method == self.Method.LOCAL:
+            return frozenset(group.name.lower() for group in self.groups.all())
+        return frozenset(name.lower() for name in self.directory_groups)
 
 
 class TokenFamilyQuerySet(models.QuerySet["TokenFamily"]):
     """Queries over the families of tokens."""
 
     def alive(self) -> "TokenFamilyQuerySet":
-        """The families that nothing revoked and whose user is active."""
-        return self.filter(revoked_at=None, user__is_active=True)
+        """The families that nothing revoked and whose user may still sign in."""
+        return self.filter(
+            revoked_at=None, user__is_active=True, user__sign_in_method__in=methods.in_force()
+        )
 
 
 class TokenFamily(models.Model):
@@ -52,3 +83,29 @@ class RefreshToken(models.Model):
     def is_usable(self, now: datetime) -> bool:
         """Whether it may still be exchanged for a new pair."""
         return self.used_at is None and self.expires_at > now
+
+
+class AuditEntry(models.Model):
+    """One line of the audit trail: who did what to what, from where, and what came of it.
+
+    Entries are written by `mlops.accounts.audit` only, and never changed.
+    """
+
+    at = models.DateTimeField(db_index=True)
+    username = models.CharField(max_length=256, blank=True, db_index=True)  # empty: nobody known
+    action = models.CharField(max_length=64, db_index=True)  # "publish service", "sign in", …
+    object = models.CharField(max_length=512, blank=True, db_index=True)
+    outcome = models.CharField(max_length=16)  # "success" or "refused"
+    reason = models.CharField(max_length=512, blank=True)  # of a refusal
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+    address = models.CharField(max_length=64, blank=True)
+    login_session_id = models.CharField(max_length=128, blank=True)
+    correlation_id = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        verbose_name_plural = "audit entries"
+
+    def __str__(self) -> str:
+        return f"{self.username or 'somebody'}: {self.action} {self.object} ({self.outcome})"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
+from mlops.accounts.sign_in import methods
 from mlops.errors import Forbidden
 
 if TYPE_CHECKING:
@@ -22,8 +23,13 @@ class Role(IntEnum):
 
 
 def role_of(user: "User") -> Role | None:
-    """The highest role that the user's groups grant; None means 403 on every call."""
-    if user.is_superuser:
+    """The highest role that the user's groups grant; None means 403 on every call.
+
+    The local administrator is an Owner, and a service account has the role it was made with.
+    """
+    if user.sign_in_method == methods.SERVICE:
+        return Role(user.assigned_role) if user.assigned_role else None
+    if user.is_superuser and user.sign_in_method == methods.LOCAL:
         return Role.OWNER
     declared = {
         Role[name.upper()]: {group.lower() for group in groups}
@@ -32,7 +38,7 @@ def role_of(user: "User") -> Role | None:
     }
     if not declared:
         return implicit_role(set())
-    own_groups = {group.name.lower() for group in user.groups.all()}
+    own_groups = user.group_names()
     granted = [role for role, groups in declared.items() if own_groups & groups]
     return max(granted, default=implicit_role(set(declared)))
 

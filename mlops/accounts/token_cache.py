@@ -6,15 +6,18 @@ revokes itself counts with the next call.
 """
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 
 from asgiref.sync import sync_to_async
 
-from mlops.accounts import access_token
-from mlops.accounts.access_token import LEEWAY_SECONDS, Claims
-from mlops.accounts.models import TokenFamily
+from mlops.accounts import bearers, changes
+from mlops.accounts.access_token import LEEWAY_SECONDS
+from mlops.accounts.bearers import Kind
+from mlops.accounts.claims import Claims
+from mlops.accounts.models import User
 from mlops.accounts.roles import Role, role_of
 from mlops.ahead import Ahead
 from mlops.database import kept_connection
@@ -24,8 +27,6 @@ AGEING_SECONDS = 0.5  # from then on it is read again, in the background
 MAX_ENTRIES = 10_000
 _MAX_BATCH = 500  # stays below SQLite's bound on query parameters
 
-_changes = 0
-
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -34,6 +35,7 @@ class Caller:
     user_id: int
     username: str
     role: Role | None
+    groups: frozenset[str] = frozenset()  # in lower case
     # Of the token, not of the user.
     login_session_id: str = field(default="", compare=False)
 
@@ -43,17 +45,18 @@ class _Sighting:
     """What the database said about one token; None as `caller` means that the token is dead."""
 
     caller: Caller | None
-    changes: int
+    n_changes: int
     seen_at: float
 
     def is_younger(self, seconds: float) -> bool:
-        return self.changes == _changes and time.monotonic() - self.seen_at < seconds
+        return self.n_changes == changes.count() and time.monotonic() - self.seen_at < seconds
 
 
 @dataclass(slots=True)
 class _Entry:
     """One token. Its sighting is replaced whole, so that every thread sees a consistent one."""
 
+    kind: Kind
     claims: Claims
     sighting: _Sighting | None
     used_at: float
@@ -72,28 +75,24 @@ async def caller_of(token: str) -> Caller:
     entry = _entries.get(token)
     if entry is None or entry.claims.expires_on + LEEWAY_SECONDS <= time.time():
         _entries.pop(token, None)
-        entry = _remember(token, access_token.read(token))
+        entry = _remember(token)
     entry.used_at = time.monotonic()
     if not entry.is_younger(FRESH_SECONDS):
         await sync_to_async(_look_again)(entry)
     elif not entry.is_younger(AGEING_SECONDS):
         _ahead.begin(partial(sync_to_async(_look_again), entry))
     if entry.sighting is None or entry.sighting.caller is None:
-        raise access_token.refusal()
+        raise entry.kind.refusal()
     return entry.sighting.caller
 
 
-def invalidate() -> None:
-    """Have every token looked up again before its next use: this process changed a family."""
-    global _changes
-    _changes += 1
-
-
-def _remember(token: str, claims: Claims) -> _Entry:
-    """A new entry; the oldest make room for it."""
+def _remember(token: str) -> _Entry:
+    """A new entry, for which the oldest make room; raises NotSignedIn for a text that is false."""
+    kind = bearers.kind_of(token)
+    claims = kind.read(token)
     for oldest in list(islice(_entries, max(0, len(_entries) - MAX_ENTRIES + 1))):
         del _entries[oldest]
-    entry = _entries[token] = _Entry(claims, None, 0.0)
+    entry = _entries[token] = _Entry(kind, claims, None, 0.0)
     return entry
 
 
@@ -101,7 +100,7 @@ def _look_again(entry: _Entry) -> None:
     """Read the families of `entry` and of the other busy tokens that are due (database thread)."""
     if entry.is_younger(AGEING_SECONDS):
         return  # somebody waiting before us had it read
-    changes, now = _changes, time.monotonic()
+    n_changes, now = changes.count(), time.monotonic()
     busy_since = now - 2 * FRESH_SECONDS
     others = (
         other
@@ -111,19 +110,28 @@ def _look_again(entry: _Entry) -> None:
         and not other.is_younger(AGEING_SECONDS)
     )
     due = [entry, *islice(others, _MAX_BATCH - 1)]
-    families = (
-        TokenFamily.objects.alive()
-        .filter(access_id__in=[one.claims.access_id for one in due])
-        .select_related("user")
-        .prefetch_related("user__groups")
-    )
+    living: dict[Claims, User] = {}
     with kept_connection():
-        living = {(family.access_id, family.login_session_id): family.user for family in families}
+        for kind, claims in _by_kind(due).items():
+            living |= kind.users(claims)
     for one in due:
-        user = living.get((one.claims.access_id, one.claims.login_session_id))
+        user = living.get(one.claims)
         caller = (
-            Caller(user.pk, user.username, role_of(user), one.claims.login_session_id)
+            Caller(
+                user.pk,
+                user.username,
+                role_of(user),
+                user.group_names(),
+                one.claims.login_session_id,
+            )
             if user
             else None
         )
-        one.sighting = _Sighting(caller, changes, now)
+        one.sighting = _Sighting(caller, n_changes, now)
+
+
+def _by_kind(entries: Iterable[_Entry]) -> dict[Kind, list[Claims]]:
+    claims: dict[Kind, list[Claims]] = {}
+    for entry in entries:
+        claims.setdefault(entry.kind, []).append(entry.claims)
+    return claims

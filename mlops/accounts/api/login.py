@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from io import BytesIO
 from typing import IO, Any
 
-from django.contrib.auth import authenticate
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -16,6 +15,7 @@ from rest_framework.views import APIView
 
 from mlops.accounts import tokens
 from mlops.accounts.action_log import note_login, note_user
+from mlops.accounts.sign_in.passwords import sign_in
 from mlops.accounts.tokens import TokenPair
 from mlops.errors import NotSignedIn
 from mlops.representation import anonymous_error_responses
@@ -25,7 +25,6 @@ from mlops.rest import CaseInsensitiveSerializer, LenientJSONParser
 MAX_BODY_BYTES = 64 * 1024
 MAX_TEXT_LENGTH = 4096
 
-_BAD_CREDENTIALS = "The user name or the password is wrong."
 _NO_CREDENTIALS = "The body must be a JSON object with the texts `username` and `password`."
 _NO_RENEWAL = "The request must carry the text `refreshToken`."
 
@@ -91,11 +90,7 @@ class LoginView(_AnonymousView):
     def post(self, request: Request) -> Response:
         """A token pair for a user name and a password."""
         credentials = _validated(LoginRequest, request, otherwise=_NO_CREDENTIALS)
-        # Django hashes once for unknown and inactive users too, so time tells nothing.
-        user = authenticate(request, **credentials)
-        if user is None:
-            raise NotSignedIn(_BAD_CREDENTIALS)
-        pair = tokens.issue(user)
+        pair = tokens.issue(sign_in(request, **credentials))
         note_login(pair.username, pair.login_session_id)
         return _token_response(pair)
 

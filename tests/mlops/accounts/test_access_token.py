@@ -15,14 +15,14 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from rest_framework.test import APIClient
 
-from mlops.accounts import token_cache, tokens
+from mlops.accounts import bearers, token_cache, tokens
 from mlops.accounts.keys import signing_key, verification_key
 from mlops.accounts.models import RefreshToken, TokenFamily, User
 from mlops.errors import NotSignedIn
 
 OTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 DOORS: dict[str, Callable[[str], Any]] = {
-    "reader": tokens.user_of_access_token,
+    "reader": bearers.credentials_of,
     "cache": async_to_sync(token_cache.caller_of),
 }
 
@@ -181,10 +181,10 @@ def test_a_bad_token_is_refused_even_beside_a_console_session(alice: User) -> No
 def test_an_expired_token_says_how_to_go_on(alice: User) -> None:
     expired = FORGERIES["expired"](tokens.issue(alice).access_token)
     with pytest.raises(NotSignedIn, match="has expired: renew it"):
-        tokens.user_of_access_token(expired)
+        bearers.credentials_of(expired)
 
 
 def test_the_clocks_of_two_web_nodes_may_differ_a_little(alice: User) -> None:
     token = tokens.issue(alice).access_token
     ahead = int(time.time()) + 3
-    assert tokens.user_of_access_token(with_claims(iat=ahead, nbf=ahead)(token)) == alice
+    assert bearers.credentials_of(with_claims(iat=ahead, nbf=ahead)(token)).user == alice

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from mlops.accounts import actions, tokens
+from mlops.accounts import actions, bearers, tokens
 from mlops.accounts.models import User
 from mlops.errors import InvalidRequest, NotFound, NotSignedIn
 from tests.conftest import PASSWORD
@@ -53,10 +53,10 @@ class TestAction:
         hers, his = tokens.issue(alice), tokens.issue(bob)
         actions.set_password(username="alice", password=NEW)
         with pytest.raises(NotSignedIn):
-            tokens.user_of_access_token(hers.access_token)
+            bearers.credentials_of(hers.access_token)
         with pytest.raises(NotSignedIn):
             tokens.renew(hers.refresh_token)
-        assert tokens.user_of_access_token(his.access_token) == bob
+        assert bearers.credentials_of(his.access_token).user == bob
 
     def test_it_ends_browser_sessions(self, alice: User) -> None:
         browser = Client()
@@ -75,7 +75,7 @@ class TestAction:
         assert not password or password not in refused.value.message
         alice.refresh_from_db()
         assert alice.check_password(PASSWORD)
-        assert tokens.user_of_access_token(pair.access_token) == alice
+        assert bearers.credentials_of(pair.access_token).user == alice
 
     def test_a_bad_password_creates_no_administrator(self, db: None) -> None:
         with pytest.raises(InvalidRequest):

@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from mlops.accounts import tokens
+from mlops.accounts import bearers, tokens
 from mlops.accounts.models import TokenFamily, User
 from mlops.accounts.tasks import remove_dead_tokens, remove_expired_sessions
 
@@ -15,7 +15,7 @@ def test_dead_token_families_go_and_living_ones_stay(alice: User) -> None:
     living = tokens.issue(alice)
     assert remove_dead_tokens() == 1
     assert TokenFamily.objects.count() == 1
-    assert tokens.user_of_access_token(living.access_token) == alice
+    assert bearers.credentials_of(living.access_token).user == alice
 
 
 def test_expired_browser_sessions_go_and_living_ones_stay(db: None) -> None:

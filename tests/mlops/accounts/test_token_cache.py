@@ -9,7 +9,7 @@ from asgiref.sync import async_to_sync
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from mlops.accounts import token_cache, tokens
+from mlops.accounts import changes, token_cache, tokens
 from mlops.accounts.access_token import LEEWAY_SECONDS
 from mlops.accounts.keys import signing_key
 from mlops.accounts.models import TokenFamily, User
@@ -28,10 +28,10 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(token_cache, "AGEING_SECONDS", 0.0)
 
 
-def test_the_caller_has_id_name_and_role(admin: User, alice: User) -> None:
+def test_the_caller_has_id_name_role_and_groups(admin: User, alice: User) -> None:
     assert caller_of(tokens.issue(admin).access_token) == Caller(admin.pk, "admin", Role.OWNER)
     assert caller_of(tokens.issue(alice).access_token) == Caller(
-        alice.pk, "alice", Role.CONTRIBUTOR
+        alice.pk, "alice", Role.CONTRIBUTOR, frozenset({CONTRIBUTORS})
     )
 
 
@@ -49,7 +49,7 @@ def test_all_busy_tokens_are_read_again_together(
 ) -> None:
     busy = [tokens.issue(user).access_token for user in (alice, bob, alice)]
     callers = [caller_of(token) for token in busy]
-    token_cache.invalidate()
+    changes.note()
     with django_assert_num_queries(2):  # the families, and the groups of their users
         assert [caller_of(token) for token in busy] == callers
 

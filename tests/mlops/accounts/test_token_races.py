@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from mlops.accounts import tokens
+from mlops.accounts import bearers, tokens
 from mlops.accounts.models import RefreshToken, TokenFamily, User
 from mlops.accounts.tokens import TokenPair
 from mlops.errors import NotSignedIn
@@ -25,11 +25,11 @@ import sys, django
 django.setup()
 from django.conf import settings
 settings.DATABASES["default"]["NAME"] = sys.argv[1]
-from mlops.accounts import tokens
+from mlops.accounts import bearers, tokens
 from mlops.errors import NotSignedIn
 for line in sys.stdin:
     try:
-        print(tokens.user_of_access_token(line.strip()).username, flush=True)
+        print(bearers.credentials_of(line.strip()).user.username, flush=True)
     except NotSignedIn:
         print("refused", flush=True)
 """
@@ -60,7 +60,7 @@ def test_of_concurrent_renewals_exactly_one_wins(alice: User) -> None:
     assert RefreshToken.objects.filter(used_at=None).count() == 1
     assert RefreshToken.objects.count() == 2
     with pytest.raises(NotSignedIn):
-        tokens.user_of_access_token(pair.access_token)
+        bearers.credentials_of(pair.access_token)
 
 
 def test_renewals_of_different_logins_do_not_disturb_each_other(alice: User) -> None:
@@ -69,7 +69,7 @@ def test_renewals_of_different_logins_do_not_disturb_each_other(alice: User) -> 
     outcomes = at_once(lambda: tokens.renew(waiting.pop().refresh_token))
     for outcome in outcomes:
         assert isinstance(outcome, TokenPair)
-        assert tokens.user_of_access_token(outcome.access_token) == alice
+        assert bearers.credentials_of(outcome.access_token).user == alice
 
 
 def test_a_loser_that_looked_before_the_winner_leaves_the_family_alone(
@@ -89,7 +89,7 @@ def test_a_loser_that_looked_before_the_winner_leaves_the_family_alone(
     monkeypatch.setattr(sys.modules[__name__], "THREADS", 2)
     outcomes = at_once(lambda: tokens.renew(pair.refresh_token))
     (winner,) = [outcome for outcome in outcomes if isinstance(outcome, TokenPair)]
-    assert tokens.user_of_access_token(winner.access_token) == alice
+    assert bearers.credentials_of(winner.access_token).user == alice
 
 
 def test_no_pair_survives_a_revocation_that_races_with_renewals(alice: User) -> None:
@@ -101,7 +101,7 @@ def test_no_pair_survives_a_revocation_that_races_with_renewals(alice: User) -> 
     for outcome in outcomes:
         if isinstance(outcome, TokenPair):
             with pytest.raises(NotSignedIn):
-                tokens.user_of_access_token(outcome.access_token)
+                bearers.credentials_of(outcome.access_token)
 
 
 def test_another_process_sees_a_renewal_and_a_revocation_at_once(alice: User) -> None:

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from mlops.accounts import access_token, tokens
+from mlops.accounts import access_token, bearers, tokens
 from mlops.accounts.models import RefreshToken, TokenFamily, User
 from mlops.errors import NotSignedIn
 
@@ -26,7 +26,7 @@ def rows() -> list[tuple[object, ...]]:
 
 
 def test_the_access_token_names_its_user(alice: User) -> None:
-    assert tokens.user_of_access_token(tokens.issue(alice).access_token) == alice
+    assert bearers.credentials_of(tokens.issue(alice).access_token).user == alice
 
 
 def test_the_header_begins_as_in_the_original(alice: User) -> None:
@@ -71,16 +71,16 @@ def test_a_refresh_token_is_safe_in_a_url(alice: User) -> None:
 def test_a_renewal_kills_the_older_access_token_at_once(alice: User) -> None:
     old = tokens.issue(alice)
     new = tokens.renew(old.refresh_token)
-    assert tokens.user_of_access_token(new.access_token) == alice
+    assert bearers.credentials_of(new.access_token).user == alice
     with pytest.raises(NotSignedIn):
-        tokens.user_of_access_token(old.access_token)
+        bearers.credentials_of(old.access_token)
 
 
 def test_a_revocation_kills_the_pair_at_once(alice: User) -> None:
     pair = tokens.issue(alice)
     tokens.revoke(pair.refresh_token)
     with pytest.raises(NotSignedIn):
-        tokens.user_of_access_token(pair.access_token)
+        bearers.credentials_of(pair.access_token)
     with pytest.raises(NotSignedIn):
         tokens.renew(pair.refresh_token)
 
@@ -88,7 +88,7 @@ def test_a_revocation_kills_the_pair_at_once(alice: User) -> None:
 def test_a_revocation_leaves_other_logins_alone(alice: User) -> None:
     here, there = tokens.issue(alice), tokens.issue(alice)
     tokens.revoke(here.refresh_token)
-    assert tokens.user_of_access_token(there.access_token) == alice
+    assert bearers.credentials_of(there.access_token).user == alice
 
 
 def test_revoking_all_ends_every_login_of_that_user_only(alice: User, bob: User) -> None:
@@ -96,8 +96,8 @@ def test_revoking_all_ends_every_login_of_that_user_only(alice: User, bob: User)
     tokens.revoke_all(alice)
     for pair in hers:
         with pytest.raises(NotSignedIn):
-            tokens.user_of_access_token(pair.access_token)
-    assert tokens.user_of_access_token(his.access_token) == bob
+            bearers.credentials_of(pair.access_token)
+    assert bearers.credentials_of(his.access_token).user == bob
 
 
 def test_a_reused_refresh_token_kills_its_family(alice: User) -> None:
@@ -106,7 +106,7 @@ def test_a_reused_refresh_token_kills_its_family(alice: User) -> None:
     with pytest.raises(NotSignedIn):
         tokens.renew(stolen.refresh_token)
     with pytest.raises(NotSignedIn):
-        tokens.user_of_access_token(newest.access_token)
+        bearers.credentials_of(newest.access_token)
     with pytest.raises(NotSignedIn):
         tokens.renew(newest.refresh_token)
 
@@ -117,7 +117,7 @@ def test_a_used_refresh_token_cannot_revoke_quietly_but_kills_its_family(alice: 
     with pytest.raises(NotSignedIn):
         tokens.revoke(stolen.refresh_token)
     with pytest.raises(NotSignedIn):
-        tokens.user_of_access_token(newest.access_token)
+        bearers.credentials_of(newest.access_token)
 
 
 @pytest.mark.parametrize("text", ["", "x", "a/b+c==", "\x00", "\ud800", "é" * 10_000])
@@ -176,14 +176,14 @@ def test_an_inactive_user_s_access_token_is_refused(alice: User) -> None:
     pair = tokens.issue(alice)
     User.objects.update(is_active=False)
     with pytest.raises(NotSignedIn):
-        tokens.user_of_access_token(pair.access_token)
+        bearers.credentials_of(pair.access_token)
 
 
 def test_a_deleted_user_s_tokens_are_refused(alice: User) -> None:
     pair = tokens.issue(alice)
     alice.delete()
     with pytest.raises(NotSignedIn):
-        tokens.user_of_access_token(pair.access_token)
+        bearers.credentials_of(pair.access_token)
     with pytest.raises(NotSignedIn):
         tokens.renew(pair.refresh_token)
 
@@ -193,7 +193,7 @@ def test_a_new_user_of_the_same_name_does_not_inherit_tokens(alice: User) -> Non
     alice.delete()
     User.objects.create_user("alice")
     with pytest.raises(NotSignedIn):
-        tokens.user_of_access_token(pair.access_token)
+        bearers.credentials_of(pair.access_token)
 
 
 def test_the_refusal_shows_no_token(alice: User) -> None:
@@ -210,14 +210,14 @@ class TestRemoveDead:
     def test_living_families_stay(self, alice: User) -> None:
         pair = tokens.renew(tokens.issue(alice).refresh_token)
         assert tokens.remove_dead(timezone.now()) == 0
-        assert tokens.user_of_access_token(pair.access_token) == alice
+        assert bearers.credentials_of(pair.access_token).user == alice
 
     def test_revoked_families_go_with_their_tokens(self, alice: User) -> None:
         tokens.revoke(tokens.issue(alice).refresh_token)
         living = tokens.issue(alice)
         assert tokens.remove_dead(timezone.now()) == 1
         assert RefreshToken.objects.count() == 1
-        assert tokens.user_of_access_token(living.access_token) == alice
+        assert bearers.credentials_of(living.access_token).user == alice
 
     def test_expired_families_go_once_their_access_token_expired_too(self, alice: User) -> None:
         tokens.issue(alice)

@@ -1,0 +1,57 @@
+"""What may stand behind `Authorization: Bearer`, and whose it is.
+
+Each kind reads its texts without the database, which gives claims, and finds for claims who lives
+behind them. The scoring lane does both from memory (token_cache.py), REST views for each request.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mlops.accounts import tokens
+from mlops.accounts.claims import Claims
+from mlops.accounts.models import User
+from mlops.errors import NotSignedIn
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A user, and by what they came: a bearer text with these claims."""
+
+    user: User
+    claims: Claims
+
+
+class Kind(Protocol):
+    """One kind of bearer texts."""
+
+    def is_mine(self, token: str) -> bool:
+        """Whether the text is of this kind, by its looks; anybody may have written it."""
+
+    def read(self, token: str) -> Claims:
+        """What the text proves by itself; raises NotSignedIn when it proves nothing."""
+
+    def users(self, claims: Collection[Claims]) -> Mapping[Claims, User]:
+        """The users who live behind the claims, with their groups; the others are missing."""
+
+    def refusal(self) -> NotSignedIn:
+        """The error for claims behind which nobody lives."""
+
+
+# The last one takes what none of the others recognises.
+KINDS: Sequence[Kind] = [tokens.AccessTokens()]
+
+
+def kind_of(token: str) -> Kind:
+    """The kind that has to judge the text."""
+    return next((kind for kind in KINDS if kind.is_mine(token)), KINDS[-1])
+
+
+def credentials_of(token: str) -> Credentials:
+    """The user whom a bearer text names, and its claims; raises NotSignedIn otherwise."""
+    kind = kind_of(token)
+    claims = kind.read(token)
+    user = kind.users([claims]).get(claims)
+    if user is None:
+        raise kind.refusal()
+    return Credentials(user, claims)

@@ -1,0 +1,33 @@
+"""Accounts whose password is kept here."""
+
+from typing import Any
+
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
+
+from mlops.accounts.models import User
+from mlops.accounts.sign_in import methods
+
+
+class AccountBackend(ModelBackend):
+    """Checks the passwords of local accounts, and knows whose browser sessions are alive."""
+
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
+    ) -> User | None:
+        """The active local user of this name and password; None while local accounts are off."""
+        if methods.LOCAL not in methods.in_force():
+            return None
+        user = super().authenticate(request, username=username, password=password, **kwargs)
+        return user if isinstance(user, User) and user.sign_in_method == methods.LOCAL else None
+
+    def user_can_authenticate(self, user: User | AnonymousUser | None) -> bool:
+        """Whether the account is active and its method in force; asked for each request."""
+        return (
+            isinstance(user, User) and user.is_active and user.sign_in_method in methods.in_force()
+        )

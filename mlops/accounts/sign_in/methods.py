@@ -1,0 +1,25 @@
+"""Which accounts may sign in: those of the method in force, one at a time (administration 4, 6, 7).
+
+While people come from a directory, local accounts are off, except behind the broken glass.
+Service accounts have no password; their keys count whatever the method is.
+"""
+
+from collections.abc import Collection
+
+from django.conf import settings
+
+LOCAL = "local"
+LDAP = "ldap"
+ENTRA = "entra"
+SERVICE = "service"
+
+
+def of_people() -> str:
+    """The method by which people sign in: LOCAL, LDAP or ENTRA."""
+    method: str = settings.SIGN_IN_METHOD
+    return method
+
+
+def in_force() -> Collection[str]:
+    """The methods whose accounts are alive: a token or browser session of any other is dead."""
+    return {of_people(), SERVICE}
