@@ -195,6 +195,9 @@ class DirectoryUnavailable(MlopsError):
     code = "directory-unavailable"
     retryable = True
 
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or "The directory cannot be reached at the moment; try again.")
+
 
 class Stopping(MlopsError):
     """This web node is told to stop and waits for the call no longer, which may have run."""

@@ -76,6 +76,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "mlops.accounts.sign_in.sessions.up_to_date_sessions",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -111,6 +112,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["mlops.accounts.sign_in.local.AccountBackend"]
 SIGN_IN_METHOD = "local"  # how people sign in: local, ldap or entra
+# What a directory said of somebody counts for so long.
+ROLE_CACHE_SECONDS = env_int("MLOPS_ROLE_CACHE_MINUTES", 60, minimum=1) * 60
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "mlops.accounts.password_rule.PasswordRuleValidator"},

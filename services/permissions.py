@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from mlops.accounts.roles import Role
 from mlops.accounts.roles import require as require
 from mlops.accounts.roles import require_role as require_role
+from mlops.accounts.sign_in import methods
 from mlops.errors import Forbidden
 
 if TYPE_CHECKING:
@@ -15,11 +16,10 @@ if TYPE_CHECKING:
 def may_write(version: "Version", *, username: str, role: Role | None) -> bool:
     """Whether somebody may change `version` and see its code.
 
-    Its publisher may while still a Contributor, an Owner always. Local user names differ by case,
-    so the comparison is exact.
+    Its publisher may while still a Contributor, an Owner always.
     """
     if role == Role.CONTRIBUTOR:
-        return version.published_by == username
+        return methods.is_same_name(version.published_by, username)
     return role == Role.OWNER
 
 

@@ -11,6 +11,7 @@ from typing import Protocol
 from mlops.accounts import tokens
 from mlops.accounts.claims import Claims
 from mlops.accounts.models import User
+from mlops.accounts.sign_in import refreshing
 from mlops.errors import NotSignedIn
 
 
@@ -48,10 +49,14 @@ def kind_of(token: str) -> Kind:
 
 
 def credentials_of(token: str) -> Credentials:
-    """The user whom a bearer text names, and its claims; raises NotSignedIn otherwise."""
+    """The user whom a bearer text names, and its claims; raises NotSignedIn otherwise.
+
+    Raises DirectoryUnavailable when the user is to be read again from a directory that is silent.
+    """
     kind = kind_of(token)
     claims = kind.read(token)
-    user = kind.users([claims]).get(claims)
+    known = kind.users([claims]).get(claims)
+    user = refreshing.up_to_date(known) if known else None
     if user is None:
         raise kind.refusal()
     return Credentials(user, claims)

@@ -2,7 +2,8 @@
 
 A signature is verified once. Whether the family is still alive, the user active and the role the
 same is read again at most every half second, for all busy tokens in one query; what this process
-revokes itself counts with the next call.
+revokes itself counts with the next call. A caller whose groups the directory must be asked for
+again waits for that, off the threads of the database.
 """
 
 import time
@@ -19,6 +20,7 @@ from mlops.accounts.bearers import Kind
 from mlops.accounts.claims import Claims
 from mlops.accounts.models import User
 from mlops.accounts.roles import Role, role_of
+from mlops.accounts.sign_in import refreshing
 from mlops.ahead import Ahead
 from mlops.database import kept_connection
 
@@ -47,6 +49,7 @@ class _Sighting:
     caller: Caller | None
     n_changes: int
     seen_at: float
+    due: User | None  # the user, when the directory must be asked before anything is served
 
     def is_younger(self, seconds: float) -> bool:
         return self.n_changes == changes.count() and time.monotonic() - self.seen_at < seconds
@@ -64,6 +67,10 @@ class _Entry:
     def is_younger(self, seconds: float) -> bool:
         return self.sighting is not None and self.sighting.is_younger(seconds)
 
+    @property
+    def due(self) -> User | None:
+        return self.sighting.due if self.sighting is not None else None
+
 
 # Entries come and go on the event loop only; the database thread replaces their sightings.
 _entries: dict[str, _Entry] = {}
@@ -78,12 +85,24 @@ async def caller_of(token: str) -> Caller:
         entry = _remember(token)
     entry.used_at = time.monotonic()
     if not entry.is_younger(FRESH_SECONDS):
-        await sync_to_async(_look_again)(entry)
+        await _see(entry)
     elif not entry.is_younger(AGEING_SECONDS):
         _ahead.begin(partial(sync_to_async(_look_again), entry))
     if entry.sighting is None or entry.sighting.caller is None:
         raise entry.kind.refusal()
     return entry.sighting.caller
+
+
+async def _see(entry: _Entry) -> None:
+    """Read `entry` again, and its user from the directory if that is due."""
+    if entry.due is None:
+        await sync_to_async(_look_again)(entry)
+    sighting = entry.sighting
+    if sighting is not None and sighting.due is not None:
+        await refreshing.bring_up_to_date(sighting.due)
+        if entry.sighting is sighting:
+            entry.sighting = None
+        await sync_to_async(_look_again)(entry)
 
 
 def _remember(token: str) -> _Entry:
@@ -98,7 +117,7 @@ def _remember(token: str) -> _Entry:
 
 def _look_again(entry: _Entry) -> None:
     """Read the families of `entry` and of the other busy tokens that are due (database thread)."""
-    if entry.is_younger(AGEING_SECONDS):
+    if entry.is_younger(AGEING_SECONDS) or entry.due is not None:
         return  # somebody waiting before us had it read
     n_changes, now = changes.count(), time.monotonic()
     busy_since = now - 2 * FRESH_SECONDS
@@ -108,6 +127,7 @@ def _look_again(entry: _Entry) -> None:
         if other is not entry
         and other.used_at >= busy_since
         and not other.is_younger(AGEING_SECONDS)
+        and other.due is None
     )
     due = [entry, *islice(others, _MAX_BATCH - 1)]
     living: dict[Claims, User] = {}
@@ -115,19 +135,19 @@ def _look_again(entry: _Entry) -> None:
         for kind, claims in _by_kind(due).items():
             living |= kind.users(claims)
     for one in due:
-        user = living.get(one.claims)
-        caller = (
-            Caller(
-                user.pk,
-                user.username,
-                role_of(user),
-                user.group_names(),
-                one.claims.login_session_id,
-            )
-            if user
-            else None
-        )
-        one.sighting = _Sighting(caller, n_changes, now)
+        one.sighting = _sighting(living.get(one.claims), one.claims, n_changes, now)
+
+
+def _sighting(user: User | None, claims: Claims, n_changes: int, now: float) -> _Sighting:
+    if user is None:
+        return _Sighting(None, n_changes, now, due=None)
+    caller = Caller(
+        user.pk, user.username, role_of(user), user.group_names(), claims.login_session_id
+    )
+    left = refreshing.seconds_left(user)
+    due = user if left <= 0 else None
+    # It is too old, at the latest, when the user is due.
+    return _Sighting(caller, n_changes, min(now, now + left - FRESH_SECONDS), due)
 
 
 def _by_kind(entries: Iterable[_Entry]) -> dict[Kind, list[Claims]]:

@@ -34,10 +34,10 @@ def remember(method: str, entry: DirectoryEntry) -> User:
                     f"The name {user.username} belongs to a {user.get_sign_in_method_display()} "
                     "account here: ask an administrator."
                 )
-            _take_over(user, entry)
+            take_over(user, entry)
     except IntegrityError:  # it came for the first time at two places at once
         user = User.objects.get(username__iexact=entry.username, sign_in_method=method)
-        _take_over(user, entry)
+        take_over(user, entry)
     return user
 
 
@@ -51,7 +51,8 @@ def _new(username: str, method: str) -> User:
     return user
 
 
-def _take_over(user: User, entry: DirectoryEntry) -> None:
+def take_over(user: User, entry: DirectoryEntry) -> None:
+    """Note what the directory says of an account now."""
     user.directory_id = entry.directory_id
     user.display_name = entry.display_name
     user.email = entry.email

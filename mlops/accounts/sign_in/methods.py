@@ -23,3 +23,10 @@ def of_people() -> str:
 def in_force() -> Collection[str]:
     """The methods whose accounts are alive: a token or browser session of any other is dead."""
     return {of_people(), SERVICE}
+
+
+def is_same_name(name: str, other: str) -> bool:
+    """Whether two names are one user's: directories, unlike local accounts, ignore case."""
+    if of_people() == LOCAL:
+        return name == other
+    return name.casefold() == other.casefold()
