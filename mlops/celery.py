@@ -40,6 +40,7 @@ app.conf.beat_schedule = {
     "sweep batches": every(300, "services.tasks.sweep_batches"),
     "sweep blobs": every(3600, "mlops.blobs.tasks.sweep_blobs"),
     "remove dead tokens": every(3600, "mlops.accounts.tasks.remove_dead_tokens"),
+    "forget failed sign-ins": every(300, "mlops.accounts.tasks.forget_failed_sign_ins"),
     "remove expired sessions": every(3600, "mlops.accounts.tasks.remove_expired_sessions"),
 }
 

@@ -12,6 +12,7 @@
     ├── TooLarge                   413
     ├── UnsupportedFormat          415  the body is in a format that is not taken here
     ├── RunFailed                  422  the code failed, and the caller takes no result object
+    ├── TooManySignIns             429  too many failed of late; the password was not looked at
     ├── NodeFailure                500  a compute node broke off or answered nonsense
     │   └── NodeError              500  a compute node answered that it failed at this call
     ├── LimitReached               503  the caller has as many as allowed and must give one back
@@ -40,6 +41,7 @@ class MlopsError(Exception):
     status: int = 500
     code: str = "internal-error"
     retryable: bool = False
+    retry_after: int = 1  # seconds, of those that are retryable
 
     def __init__(self, message: str = "", *, fields: str = "") -> None:
         self.message = message or HTTPStatus(self.status).phrase
@@ -123,6 +125,19 @@ class RunFailed(MlopsError):
 
     status = 422
     code = "run-failed"
+
+
+class TooManySignIns(MlopsError):
+    """Too many attempts to sign in have failed; nothing is said about this one's password."""
+
+    status = 429
+    code = "too-many-sign-ins"
+    retryable = True
+
+    def __init__(self, seconds: int) -> None:
+        self.retry_after = seconds
+        wait = f"{seconds} seconds" if seconds < 120 else f"{-(-seconds // 60)} minutes"
+        super().__init__(f"Too many attempts to sign in have failed: try again in {wait}.")
 
 
 class NodeFailure(MlopsError):

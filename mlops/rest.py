@@ -110,7 +110,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
     if isinstance(error, MlopsError):
         response = Response(error.body(), status=error.status)
         if error.retryable:
-            response["Retry-After"] = "1"
+            response["Retry-After"] = str(error.retry_after)
         if error.status == 401:
             response["WWW-Authenticate"] = "Bearer"
         return response

@@ -85,6 +85,27 @@ class RefreshToken(models.Model):
         return self.used_at is None and self.expires_at > now
 
 
+class SignInBudget(models.Model):
+    """How many attempts to sign in may still fail: `mlops.accounts.sign_in.throttle`.
+
+    It is that of a user at an address, of an address (`user_key` is empty), or of a user at all
+    unfamiliar addresses (`address` is empty).
+    """
+
+    user_key = models.CharField(max_length=64, blank=True)  # of the name that was typed
+    address = models.CharField(max_length=64, blank=True)
+    restored_at = models.DateTimeField(db_index=True)  # no failed attempt counts any more
+    familiar_until = models.DateTimeField(null=True)  # the user has signed in from there
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user_key", "address"], name="one_sign_in_budget")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_key or 'any user'} at {self.address or 'any address'}"
+
+
 class AuditEntry(models.Model):
     """One line of the audit trail: who did what to what, from where, and what came of it.
 

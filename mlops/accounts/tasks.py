@@ -5,6 +5,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from mlops.accounts import tokens
+from mlops.accounts.sign_in import throttle
 
 
 @shared_task  # type: ignore[untyped-decorator]
@@ -18,3 +19,9 @@ def remove_expired_sessions() -> int:
     """Delete the browser sessions of the console that have expired; how many they were."""
     deleted, _ = Session.objects.filter(expire_date__lt=timezone.now()).delete()
     return deleted
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def forget_failed_sign_ins() -> int:
+    """Delete what is known of failed sign-ins that count no more; how many rows they were."""
+    return throttle.forget(timezone.now())

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
+from django.views.decorators.debug import sensitive_variables
 from unfold.forms import AuthenticationForm
 
 from mlops.accounts.models import User
@@ -20,6 +21,7 @@ class SignInForm(AuthenticationForm):  # type: ignore[misc]
         "no_role": NO_ROLE,
     }
 
+    @sensitive_variables()
     def clean(self) -> dict[str, Any]:
         """The fields; raises ValidationError with the reason when nobody is signed in by them."""
         username, password = map(self.cleaned_data.get, ("username", "password"))
@@ -27,7 +29,7 @@ class SignInForm(AuthenticationForm):  # type: ignore[misc]
             try:
                 self.user_cache = sign_in(self.request, username=username, password=password)
             except MlopsError as error:
-                raise ValidationError(error.message) from None
+                raise ValidationError(error.message, error.code) from None
             self.confirm_login_allowed(self.user_cache)
         return dict(self.cleaned_data)
 

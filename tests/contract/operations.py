@@ -2,8 +2,9 @@
 
 What clients of Microsoft Machine Learning Server 9.3 rely on, and of its 9.0 where that differs.
 The statuses of errors are all that an operation can answer: those that such clients know, and ours:
-403 without a role, 413 for a body beyond the limit, 500 and 504 where a compute node is asked, and
-503 everywhere: where one is asked too, and else without the database.
+403 without a role, 413 for a body beyond the limit, 429 for who guesses passwords, 500 and 504
+where a compute node is asked, and 503 everywhere: where one is asked too, and else without the
+database.
 """
 
 from collections.abc import Mapping, Sequence
@@ -82,7 +83,7 @@ AUTHENTICATION = [
         ANYBODY,
         request={"username": "string", "password": "string"},
         answer=TOKENS,
-        errors=errors(401, 413),
+        errors=errors(401, 413, 429),
     ),
     Operation(
         "POST",

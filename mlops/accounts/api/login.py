@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from io import BytesIO
 from typing import IO, Any
 
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_variables
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -85,8 +87,9 @@ class LoginView(_AnonymousView):
         operation_id="login",
         tags=["User"],
         request={"application/json": LoginRequest},
-        responses={200: AccessTokenResponse, **anonymous_error_responses(401, 413)},
+        responses={200: AccessTokenResponse, **anonymous_error_responses(401, 413, 429)},
     )
+    @method_decorator(sensitive_variables())
     def post(self, request: Request) -> Response:
         """A token pair for a user name and a password."""
         credentials = _validated(LoginRequest, request, otherwise=_NO_CREDENTIALS)
