@@ -1,19 +1,21 @@
 """Published services on the console."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from mlops.accounts.models import User
-from mlops.accounts.roles import role_of
+from mlops.accounts.token_cache import Caller
 from mlops.console.read_only import ReadOnlyAdmin, relative_time
 from mlops.console.site import site
-from services.models import Version
-from services.permissions import may_write
+from services.grants import CONSUME, MANAGE, Grant
+from services.models import Service, Version, VersionQuerySet
+from services.permissions import consumable, may_govern, may_write
 
 _COLOURS = {"Python": "info", "R": "primary", "Realtime": "success"}
 
@@ -33,6 +35,11 @@ class VersionAdmin(ReadOnlyAdmin):
     )
     empty_command = "python manage.py publish path/to/folder"
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Version]:
+        """The versions that the user may consume; others are as good as not there."""
+        versions: VersionQuerySet = super().get_queryset(request)
+        return consumable(versions, _caller(request))
+
     def get_fieldsets(self, request: HttpRequest, obj: Version | None = None) -> Any:
         """The page of a version: its code is only there for those who may change it."""
         about = ("name", "version", "type_label", "published_by", "created", "updated")
@@ -41,7 +48,9 @@ class VersionAdmin(ReadOnlyAdmin):
             (None, {"fields": about}),
             ("Interface", {"fields": interface}),
         ]
-        if obj is not None and obj.code is not None and self._may_write(request, obj):
+        if obj is not None and may_govern(obj.service, _caller(request)):
+            sections.append(("Grants of the service", {"fields": ("consumers", "managers")}))
+        if obj is not None and obj.code is not None and may_write(obj, _caller(request)):
             sections.append(("Code", {"fields": ("init_code_text", "code_text")}))
         return sections
 
@@ -50,12 +59,6 @@ class VersionAdmin(ReadOnlyAdmin):
         return [
             name for _, section in self.get_fieldsets(request, obj) for name in section["fields"]
         ]
-
-    def _may_write(self, request: HttpRequest, version: Version) -> bool:
-        user = request.user
-        return isinstance(user, User) and may_write(
-            version, username=user.username, role=role_of(user)
-        )
 
     @admin.display(description="Service", ordering="service__name")
     def name(self, version: Version) -> str:
@@ -103,6 +106,16 @@ class VersionAdmin(ReadOnlyAdmin):
         """The files that callers get back."""
         return ", ".join(version.output_files)
 
+    @admin.display(description="Who may consume it")
+    def consumers(self, version: Version) -> SafeString | str:
+        """Whom its grants to consume name."""
+        return _grants(version.service, CONSUME) or "everybody with a role"
+
+    @admin.display(description="Who may manage it")
+    def managers(self, version: Version) -> SafeString | str:
+        """Whom its grants to manage name."""
+        return _grants(version.service, MANAGE) or "each publisher their own versions"
+
     @admin.display(description="Init code")
     def init_code_text(self, version: Version) -> SafeString | str:
         """What runs before each call."""
@@ -117,6 +130,17 @@ class VersionAdmin(ReadOnlyAdmin):
 def _parameters(definitions: list[dict[str, str]]) -> SafeString:
     rows = ((one["name"], one["type"]) for one in definitions)
     return format_html_join("", '<div><code class="font-semibold">{}</code> {}</div>', rows)
+
+
+def _grants(service: Service, right: str) -> SafeString:
+    named = [Grant(**each) for each in service.grants]
+    rows = ((one.kind, one.name) for one in named if one.right == right)
+    return format_html_join("", "<div>{} {}</div>", rows)
+
+
+def _caller(request: HttpRequest) -> Caller:
+    """Who looks: the site lets nobody in but users with a role."""
+    return Caller.of(cast(User, request.user))
 
 
 def _code(source: str | None) -> SafeString | str:

@@ -18,6 +18,7 @@ from django.db import DatabaseError, transaction
 from mlops.ahead import Ahead
 from mlops.database import kept_connection
 from mlops.errors import Busy, NotFound
+from services.grants import Access
 from services.models import CatalogueStamp, Version, VersionQuerySet
 from services.schema import is_name
 
@@ -33,18 +34,28 @@ _local_changes = 0
 
 @dataclass(frozen=True, slots=True)
 class PublishedVersion:
-    """What scoring must know of a version."""
+    """What scoring must know of a version, and of who may call it."""
 
     pk: int
     name: str
     version: str
     runtime: str
     bundle_id: str
+    published_by: str
+    access: Access | None  # whom the grants of its service name; None when it has none
 
     @classmethod
     def of(cls, row: Version) -> "PublishedVersion":
         """What the row says."""
-        return cls(row.pk, row.service.name, row.version, row.runtime_type, row.bundle_id)
+        return cls(
+            row.pk,
+            row.service.name,
+            row.version,
+            row.runtime_type,
+            row.bundle_id,
+            row.published_by,
+            row.access,
+        )
 
 
 class Catalogue:
@@ -152,7 +163,7 @@ def latest_version(name: str) -> PublishedVersion:
 def _rows() -> VersionQuerySet:
     """Versions with no more than `PublishedVersion.of` needs."""
     return Version.objects.select_related("service").only(
-        "service__name", "version", "runtime_type", "bundle_id"
+        "service__name", "service__grants", "version", "runtime_type", "bundle_id", "published_by"
     )
 
 

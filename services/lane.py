@@ -23,7 +23,7 @@ from nodes.runtime.pieces import Pieces
 from nodes.runtime.sending import send_body
 from services import metrics, scoring
 from services.catalogue import Catalogue, PublishedVersion
-from services.permissions import require
+from services.permissions import require, require_consume
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -98,6 +98,7 @@ class ScoringLane:
         caller = await token_cache.caller_of(token)
         require(caller.role, Role.READER)
         published = await self._find(segments)
+        require_consume(published, caller)
         body = await _read_body(receive)
         with _ClientWatch(receive):
             return await scoring.answer(

@@ -8,6 +8,7 @@ from django.db import models
 
 from mlops.accounts.roles import Role, role_of
 from mlops.blobs.models import Blob
+from services.grants import Access
 from services.schema import is_name
 
 if TYPE_CHECKING:
@@ -23,13 +24,19 @@ class RuntimeType(models.TextChoices):
 
 
 class Service(models.Model):
-    """A name under which versions are published; it exists while it has at least one."""
+    """A name under which versions are published; it exists while it has one, or grants."""
 
     name = models.CharField(max_length=128, unique=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    grants = models.JSONField(default=list, blank=True)  # see services.grants
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def access(self) -> Access | None:
+        """Whom its grants name; None when it has none."""
+        return Access.of(self.grants)
 
 
 class VersionQuerySet(models.QuerySet["Version"]):
@@ -81,6 +88,16 @@ class Version(models.Model):
 
     def __str__(self) -> str:
         return f"{self.service.name}/{self.version}"
+
+    @property
+    def name(self) -> str:
+        """The name of its service."""
+        return self.service.name
+
+    @property
+    def access(self) -> Access | None:
+        """Whom the grants of its service name; None when it has none."""
+        return self.service.access
 
     @property
     def has_pool(self) -> bool:

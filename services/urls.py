@@ -4,6 +4,7 @@ from django.urls import path
 
 from services.api.batches import BatchById, Batches, BatchFile, BatchFiles
 from services.api.consumption import Consume, SwaggerDocument
+from services.api.grants import GrantsOfService
 from services.api.metrics import Metrics
 from services.api.pools import ServicePool
 from services.api.realtime import RealtimeByName, RealtimeVersion
@@ -26,6 +27,8 @@ urlpatterns = [
         RealtimeVersion.as_view(),
         name="realtime-version",
     ),
+    # /grants
+    path("grants/<str:name>", GrantsOfService.as_view(), name="grants"),
     # /api
     path("api/<str:name>/<str:version>", Consume.as_view(), name="consume"),
     path("api/<str:name>/<str:version>/swagger.json", SwaggerDocument.as_view(), name="swagger"),

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
+from typing import Self
 
 from asgiref.sync import sync_to_async
 
@@ -40,6 +41,11 @@ class Caller:
     groups: frozenset[str] = frozenset()  # in lower case
     # Of the token, not of the user.
     login_session_id: str = field(default="", compare=False)
+
+    @classmethod
+    def of(cls, user: User, *, login_session_id: str = "") -> Self:
+        """The user, in the role and with the groups they have now."""
+        return cls(user.pk, user.username, role_of(user), user.group_names(), login_session_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +147,7 @@ def _look_again(entry: _Entry) -> None:
 def _sighting(user: User | None, claims: Claims, n_changes: int, now: float) -> _Sighting:
     if user is None:
         return _Sighting(None, n_changes, now, due=None)
-    caller = Caller(
-        user.pk, user.username, role_of(user), user.group_names(), claims.login_session_id
-    )
+    caller = Caller.of(user, login_session_id=claims.login_session_id)
     left = refreshing.seconds_left(user)
     due = user if left <= 0 else None
     # It is too old, at the latest, when the user is due.

@@ -7,6 +7,8 @@ from django.db import transaction
 from mlops.accounts.roles import Role
 from services.actions.lookup import version_to_change
 from services.catalogue import begin_change
+from services.grants import MANAGE, USER, Grant, checked
+from services.models import Service
 from services.permissions import require_role
 from services.pools.nudging import nudge_after_commit
 
@@ -15,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def delete_version(*, user: "User", name: str, version: str) -> None:
-    """Delete the version, and its service with the last one.
+    """Delete the version, and with the last one its service, unless that has grants.
+
+    Then the name stays with those whom they name as managers, or else with the publisher: a service
+    that is deleted and published anew is not open to all meanwhile or afterwards.
 
     Raises NotFound, or Forbidden without read/write permission on it.
     """
@@ -28,4 +33,14 @@ def delete_version(*, user: "User", name: str, version: str) -> None:
             nudge_after_commit()
         deleted.delete()
         if not service.versions.exists():
-            service.delete()
+            _delete_or_keep(service, deleted.published_by)
+
+
+def _delete_or_keep(service: Service, publisher: str) -> None:
+    """Delete a service without versions, or see to it that somebody beside Owners can manage it."""
+    if service.access is None:
+        service.delete()
+    elif not service.access.has_managers:
+        grants = [*(Grant(**each) for each in service.grants), Grant(MANAGE, USER, publisher)]
+        service.grants = checked(grants)
+        service.save(update_fields=["grants"])

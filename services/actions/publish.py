@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 
 from mlops.accounts.roles import Role
+from mlops.accounts.token_cache import Caller
 from mlops.errors import InvalidRequest
 from services.actions.adding import add_version, checked_version_name, require_unpublished
 from services.actions.baking import bake_snapshot, own_snapshot, stored_parameters
 from services.catalogue import begin_change
 from services.models import Version
-from services.permissions import require_role
+from services.permissions import require_publish, require_role
 from services.row_independence import require_rows
 from services.schema import DEFAULT_RUNTIME, Definition
 
@@ -23,8 +24,8 @@ def publish_version(
 ) -> Version:
     """The new version, published by `user`; named by a new GUID when `version` is None.
 
-    Raises Forbidden below Contributor, InvalidRequest for a definition or a name that cannot be
-    right, Conflict when the service has the version already.
+    Raises Forbidden below Contributor and where grants keep the name for others, InvalidRequest for
+    a definition or a name that cannot be right, Conflict when the service has the version already.
     """
     require_role(user, Role.CONTRIBUTOR)
     version = checked_version_name(name, version)
@@ -33,6 +34,7 @@ def publish_version(
         raise InvalidRequest("code is missing.", fields="code")
     with transaction.atomic():
         begin_change()
+        require_publish(name, Caller.of(user))
         require_unpublished(name, version)
         published = Version(
             version=version,

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 
 from mlops.accounts.roles import Role
+from mlops.accounts.token_cache import Caller
 from services.actions.adding import add_version, checked_version_name, require_unpublished
 from services.actions.baking import stored_parameters
 from services.catalogue import begin_change
 from services.model_files import ModelFile
 from services.models import RuntimeType, Version
-from services.permissions import require_role
+from services.permissions import require_publish, require_role
 from services.schema import REALTIME_INPUTS, REALTIME_OUTPUTS, Definition
 
 if TYPE_CHECKING:
@@ -22,17 +23,21 @@ def publish_realtime(
 ) -> Version:
     """The new version, published by `user`; named by a new GUID when `version` is None.
 
-    Of the definition its description and alias count. Raises Forbidden below Contributor,
-    InvalidRequest for a model, a name or an alias that cannot be right, Conflict when the service
-    has the version already.
+    Of the definition its description and alias count. Raises Forbidden below Contributor and where
+    grants keep the name for others, InvalidRequest for a model, a name or an alias that cannot be
+    right, Conflict when the service has the version already.
     """
     require_role(user, Role.CONTRIBUTOR)
     version = checked_version_name(name, version)
     definition = definition.checked()
-    require_unpublished(name, version)  # before the model is checked, which takes its time
+    caller = Caller.of(user)
+    # Both before the model is checked as well, which takes its time.
+    require_publish(name, caller)
+    require_unpublished(name, version)
     payload = model.save()
     with transaction.atomic():
         begin_change()
+        require_publish(name, caller)
         require_unpublished(name, version)
         published = Version(
             version=version,

@@ -8,11 +8,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from mlops.accounts.roles import Role
+from mlops.accounts.token_cache import Caller
 from mlops.errors import InvalidRequest, NotFound
+from services.actions.lookup import version_to_consume
 from services.batches import removal
 from services.batches.items import Items, read_items
 from services.batches.nudges import nudge_workers
-from services.models import Batch, BatchChunk, BatchInput, Version
+from services.models import Batch, BatchChunk, BatchInput
 from services.permissions import require_role
 
 if TYPE_CHECKING:
@@ -34,12 +36,11 @@ def start_batch(
 ) -> Batch:
     """A new batch of the items in `body`, stored whole; workers are told.
 
-    Raises NotFound, or InvalidRequest that names the item; nothing is stored then.
+    Raises NotFound, Forbidden where grants keep the user out, or InvalidRequest that names the
+    item; nothing is stored then.
     """
     require_role(user, Role.READER)
-    called = Version.objects.named(name, version).first()
-    if called is None:
-        raise NotFound("There is no such version of this service.")
+    called = version_to_consume(caller=Caller.of(user), name=name, version=version)
     if parallel_count < 1:
         raise InvalidRequest("parallelCount must be at least 1.", fields="parallelCount")
     declared = [(each["name"], each["type"]) for each in called.input_parameters]

@@ -15,15 +15,15 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from mlops.correlation import current_id, new_id
-from mlops.errors import NotFound
-from mlops.representation import NODE_ERRORS, error_responses
+from mlops.representation import NODE_ERRORS, caller_of, error_responses
 from mlops.rest import CompactJSONRenderer
 from nodes.api.streaming import NoParser
 from nodes.compute_node import run_sync
 from nodes.runtime.formats.media import ARROW, CSV, JSON, MEDIA_TYPES
 from services import swagger
+from services.actions.lookup import version_to_consume
 from services.catalogue import published_version
-from services.models import Version
+from services.permissions import require_consume
 from services.scoring import answer
 
 _TAGS = ["Consumption"]
@@ -76,13 +76,15 @@ class Consume(APIView):
         A version with one data frame as input takes it as CSV or Arrow as well; one with a data
         frame as its only output also answers so, to who accepts it.
         """
+        published = published_version(name, version)
+        require_consume(published, caller_of(request))
         formats = {"content-type": request.content_type or ""}
         wants_page = request.accepted_renderer.format == "api"
         if not wants_page:
             formats["accept"] = request.headers.get("Accept", "")
         answered = run_sync(
             answer(
-                published_version(name, version),
+                published,
                 request.body,
                 correlation_id=current_id() or new_id(),
                 formats={key: value for key, value in formats.items() if value},
@@ -106,9 +108,7 @@ class SwaggerDocument(APIView):
             **error_responses(404),
         },
     )
-    def get(self, request: Request, name: str, version: str) -> Response:  # noqa: ARG002
+    def get(self, request: Request, name: str, version: str) -> Response:
         """The version's own Swagger 2.0 document, from which clients are generated."""
-        found = Version.objects.named(name, version).select_related("service").first()
-        if found is None:
-            raise NotFound("There is no such version of this service.")
+        found = version_to_consume(caller=caller_of(request), name=name, version=version)
         return Response(swagger.document(found))

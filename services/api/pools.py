@@ -11,12 +11,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from mlops.accounts.permissions import IsContributor, IsReader
-from mlops.errors import NotFound
-from mlops.representation import WholeNumber, caller, error_responses
+from mlops.representation import WholeNumber, caller, caller_of, error_responses
 from mlops.rest import CaseInsensitiveSerializer
 from services.actions.configure_pool import configure_pool
 from services.actions.delete_pool import delete_pool
-from services.models import Version
+from services.actions.lookup import version_to_consume
 from services.pools.status import PoolStatus, pool_status
 
 _TAGS = ["Services"]
@@ -80,11 +79,9 @@ class ServicePool(APIView):
         tags=_TAGS,
         responses={200: PoolStatusEntry(many=True), **error_responses(404)},
     )
-    def get(self, request: Request, name: str, version: str) -> Response:  # noqa: ARG002
+    def get(self, request: Request, name: str, version: str) -> Response:
         """How far the pool is on each compute node."""
-        found = Version.objects.named(name, version).select_related("service", "pool").first()
-        if found is None:
-            raise NotFound("There is no such version of this service.")
+        found = version_to_consume(caller=caller_of(request), name=name, version=version)
         entries: Any = pool_status(found)  # many=True takes several
         return Response(PoolStatusEntry(entries, many=True).data)
 

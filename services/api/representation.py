@@ -24,7 +24,7 @@ class ParameterDefinition(CaseInsensitiveSerializer):
 class WebService(serializers.Serializer[Version]):
     """A published version as the caller may see it."""
 
-    # The context holds the user name of the `caller` and the `role` they act in.
+    # The context holds the `caller`.
 
     creationTime = serializers.SerializerMethodField(  # noqa: N815 - the contract's spelling
         help_text="ISO 8601 without zone, UTC."
@@ -82,7 +82,7 @@ class WebService(serializers.Serializer[Version]):
         return "read/write" if self._may_write(version) else "read only"
 
     def _may_write(self, version: Version) -> bool:
-        return may_write(version, username=self.context["caller"], role=self.context["role"])
+        return may_write(version, self.context["caller"])
 
 
 class PatchRequest(CaseInsensitiveSerializer):

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status
@@ -12,25 +11,24 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from mlops.accounts.permissions import IsContributor, IsReader
-from mlops.accounts.roles import role_of
-from mlops.errors import NotFound
-from mlops.representation import caller, error_responses
+from mlops.representation import caller, caller_of, error_responses
 from services.actions.delete import delete_version
+from services.actions.lookup import version_to_consume
 from services.actions.patch import patch_version
 from services.actions.publish import publish_version
 from services.api.representation import PatchRequest, PublishRequest, WebService
-from services.models import Version
+from services.models import Version, VersionQuerySet
+from services.permissions import consumable
 
 VERSION_ANSWER = OpenApiResponse(OpenApiTypes.STR, description="The version.")
 _TAGS = ["Services"]
 
 
-def _described(versions: QuerySet[Version], request: Request) -> list[Any]:
-    """The versions, oldest first, as the caller may see them."""
-    user = caller(request)
-    context = {"caller": user.username, "role": role_of(user)}
-    found: Any = versions.select_related("service")  # many=True takes several
-    return list(WebService(found, many=True, context=context).data)
+def _described(versions: VersionQuerySet, request: Request) -> list[Any]:
+    """The versions that the caller may consume, oldest first."""
+    who = caller_of(request)
+    found: Any = consumable(versions, who).select_related("service")  # many=True takes several
+    return list(WebService(found, many=True, context={"caller": who}).data)
 
 
 def _publish(request: Request, name: str, version: str | None) -> Response:
@@ -60,7 +58,7 @@ class AllServices(_ServicesView):
         responses={200: WebService(many=True), **error_responses()},
     )
     def get(self, request: Request) -> Response:
-        """All versions of all services, oldest first."""
+        """All versions of all services, oldest first, but for those that grants keep for others."""
         return Response(_described(Version.objects.all(), request))
 
 
@@ -73,7 +71,10 @@ class ServiceByName(_ServicesView):
         responses={200: WebService(many=True), **error_responses()},
     )
     def get(self, request: Request, name: str) -> Response:
-        """All versions of one service, oldest first; an unknown name gives an empty list."""
+        """All versions of one service, oldest first; an unknown name gives an empty list.
+
+        So does a service that grants keep for others.
+        """
         return Response(_described(Version.objects.named(name), request))
 
     @extend_schema(
@@ -97,10 +98,9 @@ class ServiceVersion(_ServicesView):
     )
     def get(self, request: Request, name: str, version: str) -> Response:
         """A list with the one version."""
-        found = _described(Version.objects.named(name, version), request)
-        if not found:
-            raise NotFound("There is no such version of this service.")
-        return Response(found)
+        who = caller_of(request)
+        found = version_to_consume(caller=who, name=name, version=version)
+        return Response([WebService(found, context={"caller": who}).data])
 
     @extend_schema(
         operation_id="publishWebServiceVersion",

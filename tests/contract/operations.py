@@ -18,9 +18,9 @@ ZIP = "application/zip"
 FORM = "multipart/form-data"
 
 # Who may: nobody in particular, at least this role, or at least a Contributor who is the publisher
-# (an Owner always).
+# of the version or of all versions of the service (an Owner always).
 ANYBODY, READER, CONTRIBUTOR, OWNER = "anybody", "Reader", "Contributor", "Owner"
-PUBLISHER = "publisher"
+PUBLISHER, MANAGER = "publisher", "manager"
 
 
 @dataclass(frozen=True)
@@ -589,6 +589,29 @@ NODE_STATES = [
         for word in ("drain", "resume")
     ),
 ]
+# Beyond the original: who may consume and manage a service.
+_GRANTS = [{"right": "string", "kind": "string", "name": "string"}]
+GRANTS = [
+    Operation(
+        method,
+        "/grants/{name}",
+        operation_id,
+        MANAGER,
+        request=request,
+        answer={"name": "string", "grants": _GRANTS, "revision": "string"},
+        errors=errors(*refused),
+    )
+    for method, operation_id, request, refused in (
+        ("GET", "getGrants", None, [404]),
+        (
+            "PUT",
+            "setGrants",
+            {"grants": _GRANTS, "revision?": "string?"},
+            [400, 404, 409, 413],
+        ),
+        ("DELETE", "clearGrants", None, [400, 404]),
+    )
+]
 PING = Operation(
     "GET", "/ping", "", ANYBODY, answers="text/plain", answer="string", is_documented=False
 )
@@ -602,5 +625,5 @@ CORE = [
     STATUS,
     *COMPUTE_NODES,
 ]
-OPERATIONS = [*CORE, *CONSUMPTION, REVOKE_OF_9_0, *NODE_STATES, PING]
+OPERATIONS = [*CORE, *CONSUMPTION, REVOKE_OF_9_0, *NODE_STATES, *GRANTS, PING]
 DOCUMENTED = [row for row in OPERATIONS if row.is_documented]

@@ -14,6 +14,7 @@ from tests.contract.operations import (
     ANYBODY,
     CONTRIBUTOR,
     ERROR,
+    MANAGER,
     OWNER,
     PUBLISHER,
     READER,
@@ -48,22 +49,22 @@ def test_without_a_token_it_is_401_but_for_the_open_calls(version: Version, row:
         assert refusal(APIClient(), row, 401)["WWW-Authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize("row", rows(READER, CONTRIBUTOR, OWNER, PUBLISHER), ids=str)
+@pytest.mark.parametrize("row", rows(READER, CONTRIBUTOR, OWNER, PUBLISHER, MANAGER), ids=str)
 def test_without_a_role_it_is_403(
     version: Version, declared_groups: None, client_for: ClientFor, row: Operation
 ) -> None:
     refusal(client_for(create_user("mallory")), row, 403)
 
 
-@pytest.mark.parametrize("row", rows(CONTRIBUTOR, OWNER, PUBLISHER), ids=str)
+@pytest.mark.parametrize("row", rows(CONTRIBUTOR, OWNER, PUBLISHER, MANAGER), ids=str)
 def test_what_changes_something_for_all_is_403_for_a_reader(
     version: Version, rita: User, client_for: ClientFor, row: Operation
 ) -> None:
     refusal(client_for(rita), row, 403)
 
 
-@pytest.mark.parametrize("row", rows(PUBLISHER), ids=str)
-def test_what_changes_a_version_is_403_for_another_contributor(
+@pytest.mark.parametrize("row", rows(PUBLISHER, MANAGER), ids=str)
+def test_what_changes_a_service_is_403_for_another_contributor(
     version: Version, declared_groups: None, bob: User, client_for: ClientFor, row: Operation
 ) -> None:
     refusal(client_for(bob), row, 403)

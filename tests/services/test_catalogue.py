@@ -79,7 +79,9 @@ def broken_database() -> Iterator[Callable[[], None]]:
 
 def test_a_published_version_is_found(alice: User, catalogue: Catalogue) -> None:
     row = create_version(alice)
-    assert find(catalogue) == PublishedVersion(row.pk, "churn", "v1", "Python", row.bundle_id)
+    assert find(catalogue) == PublishedVersion(
+        row.pk, "churn", "v1", "Python", row.bundle_id, "alice", None
+    )
 
 
 @pytest.mark.parametrize(

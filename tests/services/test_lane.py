@@ -7,12 +7,15 @@ from typing import Any
 import httpx
 import pytest
 from asgiref.sync import async_to_sync
+from django.contrib.auth.models import Group
 from pytest_django import Settings
 
-from mlops.accounts import tokens
+from mlops.accounts import changes, tokens
 from mlops.accounts.models import User
 from mlops.asgi import application
 from nodes.compute_node import close_connections
+from services.actions.set_grants import set_grants
+from services.grants import Grant
 from services.lane import ScoringLane
 from services.models import Version
 from tests.conftest import create_user
@@ -402,6 +405,21 @@ def test_other_protocols_fall_through() -> None:
 
     run(ScoringLane(django)({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
     assert seen == ["lifespan"]
+
+
+def test_who_is_not_granted_is_403_at_once_and_reaches_no_node(
+    version: Version, alice: User, bob: User
+) -> None:
+    token = token_of(bob)
+    assert post("/api/churn/v1", token=token, node=ScriptedNode(score=succeed)).status_code == 200
+    set_grants(user=alice, name="churn", grants=[Grant("consume", "group", "Team")])
+    node = ScriptedNode(score=succeed)
+    message = assert_error(post("/api/churn/v1", token=token, node=node), 403)
+    assert "ask its publisher or an Owner for a grant" in message
+    assert node.n_scores == 0
+    bob.groups.add(Group.objects.create(name="TEAM"))
+    changes.note()
+    assert post("/api/churn/v1", token=token, node=ScriptedNode(score=succeed)).status_code == 200
 
 
 def test_a_new_version_and_its_end_are_seen_at_once(alice: User) -> None:

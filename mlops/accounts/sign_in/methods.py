@@ -25,8 +25,11 @@ def in_force() -> Collection[str]:
     return {of_people(), SERVICE}
 
 
+def compared(name: str) -> str:
+    """What tells a user's name from others: directories, unlike local accounts, ignore case."""
+    return name if of_people() == LOCAL else name.casefold()
+
+
 def is_same_name(name: str, other: str) -> bool:
-    """Whether two names are one user's: directories, unlike local accounts, ignore case."""
-    if of_people() == LOCAL:
-        return name == other
-    return name.casefold() == other.casefold()
+    """Whether two names are one user's."""
+    return compared(name) == compared(other)

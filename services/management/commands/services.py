@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from mlops.accounts.roles import Role
+from mlops.accounts.token_cache import Caller
 from services.api.representation import WebService
 from services.models import Version
 
@@ -28,7 +29,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         """Print the list."""
         versions: Any = Version.objects.select_related("service")  # many=True takes several
-        context = {"caller": "", "role": Role.OWNER}
+        context = {"caller": Caller(0, "", Role.OWNER)}
         services = WebService(versions, many=True, context=context).data
         if options["json"]:
             self.stdout.write(json.dumps(services, ensure_ascii=False, indent=2))

