@@ -42,6 +42,9 @@ app.conf.beat_schedule = {
     "remove dead tokens": every(3600, "mlops.accounts.tasks.remove_dead_tokens"),
     "forget failed sign-ins": every(300, "mlops.accounts.tasks.forget_failed_sign_ins"),
     "remove expired sessions": every(3600, "mlops.accounts.tasks.remove_expired_sessions"),
+    "remove expired audit entries": every(
+        3600, "mlops.accounts.tasks.remove_expired_audit_entries"
+    ),
 }
 
 

@@ -16,6 +16,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from mlops.accounts.refusals import note_refusal
 from mlops.errors import MlopsError, error_body
 from mlops.last_resort import error_of, internal_error
 
@@ -98,8 +99,9 @@ class ErrorBody(serializers.Serializer[Any]):
         return {name.rstrip("_"): field for name, field in members.items()}
 
 
-def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:  # noqa: ARG001
+def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:
     """The response for `error` raised in a DRF view; None lets Django log it and answer 500."""
+    note_refusal(error, context)
     if isinstance(error, Http404):
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):

@@ -70,6 +70,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "mlops.chunked_bodies.chunked_bodies",
+    "mlops.accounts.serving.serving",
     "django.middleware.security.SecurityMiddleware",
     "mlops.console.static_files.StaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -131,6 +132,9 @@ ROLE_GROUPS = {
     "Contributor": env_list("MLOPS_CONTRIBUTOR_GROUPS"),
     "Reader": env_list("MLOPS_READER_GROUPS"),
 }
+
+# For so long entries of the audit trail are kept; 0: for ever.
+AUDIT_RETENTION_DAYS = env_int("MLOPS_AUDIT_RETENTION_DAYS", 730)
 
 # Time and language.
 USE_TZ = True

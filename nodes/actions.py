@@ -8,7 +8,10 @@ called any more; its sessions are lost.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mlops.accounts.audit import record
+from mlops.accounts.refusals import noting_refusals
 from mlops.accounts.roles import require_role, role_for_nodes
+from mlops.accounts.serving import operator
 from mlops.errors import InvalidRequest
 from nodes import uris
 from nodes.declared import changing, declared_entries
@@ -28,6 +31,7 @@ def declare_node(*, uri: str, is_local: bool = False) -> NodeEntry:
     """
     (spelling,) = uris.normalise_list([uri])
     with changing():
+        before = declared_entries()
         if is_local:
             NodeEntry.objects.filter(is_local=True).exclude(uri=spelling).delete()
         _add([spelling])
@@ -35,23 +39,30 @@ def declare_node(*, uri: str, is_local: bool = False) -> NodeEntry:
         if is_local and not entry.is_local:
             entry.is_local = True
             entry.save()
+        if declared_entries() != before:
+            _record("add compute nodes", operator(), [spelling], before)
     return entry
 
 
+@noting_refusals("add compute nodes")
 def add_nodes(*, user: "User", entries: Sequence[str]) -> None:
     """Declare the entries too; those that are there already stay as they are."""
     require_role(user, role_for_nodes())
     added = uris.normalise_list(entries)
     with changing():
+        before = declared_entries()
         _add(added)
+        _record("add compute nodes", user, added, before)
 
 
+@noting_refusals("remove compute nodes")
 def remove_nodes(*, user: "User", entries: Sequence[str]) -> None:
     """Declare the entries no longer; raises InvalidRequest for one that is not in the list."""
     require_role(user, role_for_nodes())
     removed = uris.normalise_list(entries)
     with changing():
-        unknown = sorted(set(removed) - set(declared_entries()))
+        before = declared_entries()
+        unknown = sorted(set(removed) - set(before))
         if unknown:
             raise InvalidRequest(
                 f"Not in the list, so nothing was removed: {', '.join(unknown)}. Entries are"
@@ -60,16 +71,33 @@ def remove_nodes(*, user: "User", entries: Sequence[str]) -> None:
             )
         for start in range(0, len(removed), _AT_ONCE):
             NodeEntry.objects.filter(uri__in=removed[start : start + _AT_ONCE]).delete()
+        _record("remove compute nodes", user, removed, before)
 
 
+@noting_refusals("replace compute nodes")
 def replace_nodes(*, user: "User", entries: Sequence[str]) -> None:
     """Declare these entries, in this order, and no others."""
     require_role(user, role_for_nodes())
     declared = uris.normalise_list(entries)
     with changing():
+        before = declared_entries()
         local = set(NodeEntry.objects.filter(is_local=True).values_list("uri", flat=True))
         NodeEntry.objects.all().delete()
         NodeEntry.objects.bulk_create(NodeEntry(uri=uri, is_local=uri in local) for uri in declared)
+        _record("replace compute nodes", user, declared, before)
+
+
+def _record(action: str, user: "User | str", entries: Sequence[str], before: Sequence[str]) -> None:
+    """Note the action, and which entries came and went with it."""
+    after = declared_entries()
+    gone, come = set(before) - set(after), set(after) - set(before)
+    record(
+        action,
+        user=user,
+        object=", ".join(entries),
+        before={"entries": [uri for uri in before if uri in gone]},
+        after={"entries": [uri for uri in after if uri in come]},
+    )
 
 
 def _add(spellings: Sequence[str]) -> None:

@@ -8,6 +8,8 @@ entry, a part of a range or an address of one.
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from mlops.accounts.audit import record
+from mlops.accounts.refusals import noting_refusals
 from mlops.accounts.roles import require_role, role_for_nodes
 from mlops.errors import InvalidRequest
 from nodes import uris
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from mlops.accounts.models import User
 
 
+@noting_refusals("drain compute nodes")
 def drain_nodes(*, user: "User", entries: Sequence[str]) -> None:
     """Drain what the entries name; raises InvalidRequest, with nothing changed, for an entry that
     is wrong or names what is not declared. What is drained already stays as it is."""
@@ -31,11 +34,18 @@ def drain_nodes(*, user: "User", entries: Sequence[str]) -> None:
                 f"Not declared, so nothing was drained: {', '.join(unknown)}.", fields="entries"
             )
         known = [uris.parse(uri) for uri in drained_entries()]
-        for uri in drained:
-            if not is_part(uris.parse(uri), known):
-                NodeDrain.objects.create(uri=uri, by=user.username)
+        new = [uri for uri in drained if not is_part(uris.parse(uri), known)]
+        for uri in new:
+            NodeDrain.objects.create(uri=uri, by=user.username)
+        record(
+            "drain compute nodes",
+            user=user,
+            object=", ".join(drained),
+            after={"drained": new},
+        )
 
 
+@noting_refusals("resume compute nodes")
 def resume_nodes(*, user: "User", entries: Sequence[str]) -> None:
     """Drain no longer what lies within the entries; raises InvalidRequest, with nothing changed,
     for one of which nothing was drained, or that is drained as part of a larger range."""
@@ -60,6 +70,12 @@ def resume_nodes(*, user: "User", entries: Sequence[str]) -> None:
                 )
             ended |= within
         NodeDrain.objects.filter(uri__in=ended).delete()
+        record(
+            "resume compute nodes",
+            user=user,
+            object=", ".join(map(str, resumed)),
+            before={"drained": sorted(ended)},
+        )
 
 
 def drain_of(address: str, drains: Iterable[NodeDrain]) -> NodeDrain | None:

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from mlops.accounts.audit import record
 from mlops.accounts.models import User
 from mlops.errors import Busy, Gone, LimitReached, MlopsError
 from nodes import snapshots
@@ -57,12 +58,18 @@ def open_session(
     except BaseException:
         _discard(session)
         raise
-    if snapshot is not None:
-        try:
+    try:
+        if snapshot is not None:
             snapshots.load_into(session, snapshot)
-        except BaseException:
-            _discard(session)
-            raise
+        record(
+            "open session",
+            user=user,
+            object=f"session {session.pk}",
+            after={"runtimeType": runtime, "name": name, "snapshot": snapshot_id},
+        )
+    except BaseException:
+        _discard(session)
+        raise
     return session
 
 
@@ -73,9 +80,9 @@ def close_session(*, user: User, session_id: str, force: bool = False) -> None:
         with node_holding(session) as node:
             run_sync(node.close_session(session.pk, force=force))
     except Gone:
-        _delete(session)
+        _delete(session, by=user)
         raise
-    _delete(session)
+    _delete(session, by=user)
 
 
 def _store(session: Session) -> None:
@@ -119,5 +126,9 @@ def _discard(session: Session) -> None:
     _delete(session)
 
 
-def _delete(session: Session) -> None:
-    Session.objects.filter(pk=session.pk).delete()
+def _delete(session: Session, *, by: User | None = None) -> None:
+    """Remove the row; `by` whom, when somebody has asked for it."""
+    with transaction.atomic():
+        n_deleted, _ = Session.objects.filter(pk=session.pk).delete()
+        if by is not None and n_deleted:
+            record("close session", user=by, object=f"session {session.pk}")

@@ -4,11 +4,13 @@ A snapshot belongs to its creator alone, whatever role others have: to them it d
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Sum
 
+from mlops.accounts.audit import record
 from mlops.accounts.models import User
 from mlops.blobs import storage
 from mlops.errors import InvalidRequest, NotFound, TooLarge
@@ -50,13 +52,20 @@ def create_snapshot(
         User.objects.select_for_update().get(pk=user.pk)  # one at a time for each user
         if blob.size > _bytes_left(user):
             raise _no_bytes_left()
-        return Snapshot.objects.create(
+        snapshot = Snapshot.objects.create(
             owner=user,
             name=name,
             runtime=session.runtime,
             blob=blob,
             is_empty=zipped.first_bytes == _EMPTY_ZIP,
         )
+        record(
+            "create snapshot",
+            user=user,
+            object=f"snapshot {snapshot.pk}",
+            after={**_portrait(snapshot), "session": str(session.pk)},
+        )
+    return snapshot
 
 
 def load_snapshot(*, user: User, session_id: str, snapshot_id: str) -> None:
@@ -68,11 +77,25 @@ def load_snapshot(*, user: User, session_id: str, snapshot_id: str) -> None:
     snapshot = own_snapshot(user=user, snapshot_id=snapshot_id)
     check_runtime(snapshot, session.runtime)
     load_into(session, snapshot)
+    record(
+        "load snapshot",
+        user=user,
+        object=f"session {session.pk}",
+        after={"snapshot": str(snapshot.pk)},
+    )
 
 
 def delete_snapshot(*, user: User, snapshot_id: str) -> None:
     """Remove the snapshot; versions published from it keep their copy."""
-    own_snapshot(user=user, snapshot_id=snapshot_id).delete()
+    snapshot = own_snapshot(user=user, snapshot_id=snapshot_id)
+    with transaction.atomic():
+        record(
+            "delete snapshot",
+            user=user,
+            object=f"snapshot {snapshot.pk}",
+            before=_portrait(snapshot),
+        )
+        snapshot.delete()
 
 
 def check_runtime(snapshot: Snapshot, runtime: str) -> None:
@@ -90,6 +113,16 @@ def load_into(session: Session, snapshot: Snapshot) -> None:
         run_sync_feeding(
             lambda body: node.load_snapshot(session.pk, body), storage.read(snapshot.blob)
         )
+
+
+def _portrait(snapshot: Snapshot) -> dict[str, Any]:
+    """What the audit trail keeps of it."""
+    return {
+        "name": snapshot.name,
+        "runtimeType": snapshot.runtime,
+        "sha256": snapshot.blob.digest,
+        "bytes": snapshot.blob.size,
+    }
 
 
 class _Watched:

@@ -1,17 +1,19 @@
 """The cast: `admin` is Owner, `alice` and `bob` are Contributors, `rita` is a Reader."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from django.conf import settings as project_settings
 from django.contrib.auth.models import Group
 from django.db import connection
-from django.test import Client
+from django.test import Client, TransactionTestCase
+from django.utils import timezone
 from pytest_django import DjangoDbBlocker, Settings
 from rest_framework.test import APIClient
 
 from mlops.accounts import tokens
-from mlops.accounts.models import User
+from mlops.accounts.models import AuditEntry, AuditHorizon, User
 from nodes.actions import declare_node
 from nodes.models import Session
 from nodes.registry import registry
@@ -36,6 +38,26 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def emptied_audit_trail() -> Iterator[None]:
+    """Tests that commit have their tables emptied, which the audit trail refuses from everybody.
+
+    Before that, its entries go the way of those that have expired.
+    """
+    empty = TransactionTestCase._fixture_teardown
+
+    def first_the_audit_trail(case: TransactionTestCase) -> None:
+        AuditHorizon.objects.update_or_create(
+            pk=1, defaults={"at": timezone.now() + timedelta(days=1)}
+        )
+        AuditEntry.objects.remove_expired(most=1_000_000)
+        empty(case)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", first_the_audit_trail)
+        yield
 
 
 @pytest.fixture(autouse=True)

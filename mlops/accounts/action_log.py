@@ -18,7 +18,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.db import DatabaseError, close_old_connections
 from django.http import HttpRequest, parse_cookie
 
-from mlops.accounts import token_cache
+from mlops.accounts import serving, token_cache
 from mlops.correlation import current_id
 from mlops.errors import MlopsError
 
@@ -116,14 +116,15 @@ async def _identify(call: _Call, scope: "Scope") -> None:
             caller = await token_cache.caller_of(token.strip())
             call.username, call.login_session_id = caller.username, caller.login_session_id
         elif session_key:
-            call.username = await sync_to_async(_user_of_browser)(session_key)
+            call.username, call.login_session_id = await sync_to_async(_of_browser)(session_key)
     except (MlopsError, DatabaseError):
         pass
 
 
-def _user_of_browser(session_key: str) -> str | None:
-    """The name of the user who signed in to the console (database thread)."""
+def _of_browser(session_key: str) -> tuple[str | None, str | None]:
+    """The name of the user who signed in to the console, and the login (database thread)."""
     close_old_connections()
     request = HttpRequest()
     request.session = SessionStore(session_key)
-    return get_user(request).get_username() or None
+    username = get_user(request).get_username() or None
+    return username, serving.of_browser(request.session) or None if username else None

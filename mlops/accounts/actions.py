@@ -5,7 +5,9 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from mlops.accounts import tokens
+from mlops.accounts.audit import record
 from mlops.accounts.models import User
+from mlops.accounts.serving import operator
 from mlops.errors import InvalidRequest, NotFound
 
 LOCAL_ADMINISTRATOR = "admin"
@@ -31,4 +33,5 @@ def set_password(*, username: str, password: str) -> User:
     with transaction.atomic():
         user.save()
         tokens.revoke_all(user)
+        record("set password", user=operator(), object=username)
     return user

@@ -8,3 +8,7 @@ class AccountsConfig(AppConfig):
 
     name = "mlops.accounts"
     label = "accounts"
+
+    def ready(self) -> None:
+        """Have browser sessions known by their logins."""
+        from mlops.accounts.sign_in import browser  # noqa: F401 - it needs the models

@@ -5,7 +5,7 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from mlops.accounts import bearers
+from mlops.accounts import bearers, serving
 from mlops.accounts.bearers import Credentials
 from mlops.accounts.models import User
 from mlops.errors import NotSignedIn
@@ -26,6 +26,7 @@ class BearerAuthentication(BaseAuthentication):
             credentials = bearers.credentials_of(token.strip())
         except NotSignedIn as error:
             raise AuthenticationFailed(error.message) from None
+        serving.note_login_session(credentials.claims.login_session_id)
         return credentials.user, credentials
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - the signature is DRF's

@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
@@ -106,6 +107,30 @@ class SignInBudget(models.Model):
         return f"{self.user_key or 'any user'} at {self.address or 'any address'}"
 
 
+class AppendOnlyError(TypeError):
+    """The code would have changed or deleted entries of the audit trail."""
+
+
+class AuditEntryQuerySet(models.QuerySet["AuditEntry"]):
+    """Queries over the audit trail; triggers of the database refuse what is refused here too."""
+
+    def update(self, **kwargs: Any) -> int:  # noqa: ARG002
+        """Raises AppendOnlyError."""
+        raise AppendOnlyError("Entries of the audit trail are never changed.")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Raises AppendOnlyError."""
+        raise AppendOnlyError("Entries of the audit trail are only removed by its retention.")
+
+    def remove_expired(self, most: int) -> int:
+        """Delete at most so many of the entries from before the horizon; how many they were."""
+        horizon = AuditHorizon.objects.filter(pk=1).values("at")
+        oldest = self.filter(at__lt=horizon).order_by("at").values("pk")[:most]
+        # The one way past `delete`, and all that the triggers let pass.
+        n_removed, _ = models.QuerySet.delete(self.filter(pk__in=oldest))
+        return n_removed
+
+
 class AuditEntry(models.Model):
     """One line of the audit trail: who did what to what, from where, and what came of it.
 
@@ -113,20 +138,51 @@ class AuditEntry(models.Model):
     """
 
     at = models.DateTimeField(db_index=True)
-    username = models.CharField(max_length=256, blank=True, db_index=True)  # empty: nobody known
-    action = models.CharField(max_length=64, db_index=True)  # "publish service", "sign in", …
-    object = models.CharField(max_length=512, blank=True, db_index=True)
+    username = models.CharField(max_length=256, blank=True)  # empty: nobody known
+    action = models.CharField(max_length=64)  # "publish version", "sign in", …
+    object = models.CharField(max_length=512, blank=True)
     outcome = models.CharField(max_length=16)  # "success" or "refused"
     reason = models.CharField(max_length=512, blank=True)  # of a refusal
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
     address = models.CharField(max_length=64, blank=True)
     login_session_id = models.CharField(max_length=128, blank=True)
-    correlation_id = models.CharField(max_length=64, blank=True)
+    correlation_id = models.CharField(max_length=64, blank=True, db_index=True)
+
+    objects = AuditEntryQuerySet.as_manager()
 
     class Meta:
         ordering = ["-pk"]
         verbose_name_plural = "audit entries"
+        # Each with the id, by which lists are ordered and paged.
+        indexes = [
+            models.Index(fields=["username", "id"], name="audit_by_username"),
+            models.Index(fields=["action", "id"], name="audit_by_action"),
+            models.Index(fields=["object", "id"], name="audit_by_object"),
+            models.Index(fields=["outcome", "id"], name="audit_by_outcome"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.username or 'somebody'}: {self.action} {self.object} ({self.outcome})"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Store a new entry; raises AppendOnlyError for one that is stored."""
+        if not self._state.adding:
+            raise AppendOnlyError("Entries of the audit trail are never changed.")
+        super().save(*args, **{**kwargs, "force_insert": True})
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:  # noqa: ARG002
+        """Raises AppendOnlyError."""
+        raise AppendOnlyError("Entries of the audit trail are only removed by its retention.")
+
+
+class AuditHorizon(models.Model):
+    """The one row that says from before when entries of the audit trail may be deleted.
+
+    The triggers that a migration makes let nothing else be deleted, and nothing be changed.
+    """
+
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return str(self.at)

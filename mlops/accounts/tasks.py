@@ -4,7 +4,7 @@ from celery import shared_task
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from mlops.accounts import tokens
+from mlops.accounts import audit_retention, tokens
 from mlops.accounts.sign_in import throttle
 
 
@@ -25,3 +25,9 @@ def remove_expired_sessions() -> int:
 def forget_failed_sign_ins() -> int:
     """Delete what is known of failed sign-ins that count no more; how many rows they were."""
     return throttle.forget(timezone.now())
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def remove_expired_audit_entries() -> int:
+    """Delete the entries of the audit trail that are older than the setting; how many."""
+    return audit_retention.remove_expired(timezone.now())

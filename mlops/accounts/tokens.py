@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from mlops.accounts import access_token, changes
+from mlops.accounts import access_token, changes, serving
 from mlops.accounts.claims import Claims
 from mlops.accounts.models import RefreshToken, TokenFamily, User
 from mlops.errors import NotSignedIn
@@ -45,7 +45,7 @@ def issue(user: User) -> TokenPair:
     with transaction.atomic():
         family = TokenFamily.objects.create(
             user=user,
-            login_session_id=secrets.token_hex(64).upper(),
+            login_session_id=serving.begin_login(),
             access_id=uuid.uuid4(),
             created_at=now,
         )

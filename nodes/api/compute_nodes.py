@@ -37,6 +37,12 @@ class ComputeNodeList(serializers.Serializer[Any]):
 class ComputeNodes(APIView):
     """/computenodes."""
 
+    audits = {
+        "POST": "replace compute nodes",
+        "PUT": "add compute nodes",
+        "DELETE": "remove compute nodes",
+    }
+
     def get_permissions(self) -> list[BasePermission]:
         """Everybody may look, administrators may change."""
         is_change = self.request.method in ("POST", "PUT", "DELETE")

@@ -106,6 +106,7 @@ class ComputeNodeDrain(APIView):
     """/computenodes/drain."""
 
     permission_classes = (MayChangeNodes,)
+    audits = {"POST": "drain compute nodes"}
 
     @extend_schema(
         operation_id="drainComputeNodes",
@@ -123,6 +124,7 @@ class ComputeNodeResume(APIView):
     """/computenodes/resume."""
 
     permission_classes = (MayChangeNodes,)
+    audits = {"POST": "resume compute nodes"}
 
     @extend_schema(
         operation_id="resumeComputeNodes",

@@ -46,6 +46,8 @@ class SessionSummary(serializers.Serializer[Any]):
 class Sessions(APIView):
     """/sessions."""
 
+    audits = {"POST": "open session"}
+
     @extend_schema(
         operation_id="createSession",
         tags=_TAGS,
@@ -78,6 +80,8 @@ class Sessions(APIView):
 class SessionById(APIView):
     """/sessions/{id}."""
 
+    audits = {"DELETE": "close session"}
+
     @extend_schema(
         operation_id="closeSession",
         tags=_TAGS,
@@ -91,6 +95,8 @@ class SessionById(APIView):
 
 class SessionForce(APIView):
     """/sessions/{id}/force."""
+
+    audits = {"DELETE": "close session"}
 
     @extend_schema(
         operation_id="closeSessionForce",

@@ -54,6 +54,8 @@ class SnapshotSummary(serializers.Serializer[Any]):
 class SessionSnapshot(APIView):
     """/sessions/{id}/snapshot."""
 
+    audits = {"POST": "create snapshot"}
+
     @extend_schema(
         operation_id="createSnapshot",
         tags=_TAGS,
@@ -79,6 +81,8 @@ class SessionSnapshot(APIView):
 
 class SessionLoadSnapshot(APIView):
     """/sessions/{id}/loadsnapshot/{snapshotId}."""
+
+    audits = {"POST": "load snapshot"}
 
     @extend_schema(
         operation_id="loadSnapshot",
@@ -111,6 +115,8 @@ class Snapshots(APIView):
 
 class SnapshotById(APIView):
     """/snapshots/{id}."""
+
+    audits = {"DELETE": "delete snapshot"}
 
     @extend_schema(
         operation_id="getSnapshot",

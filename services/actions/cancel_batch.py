@@ -2,6 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from django.db import transaction
+
+from mlops.accounts.audit import record
+from mlops.accounts.refusals import noting_refusals
 from mlops.accounts.roles import Role
 from mlops.errors import NotFound
 from services.batches import removal
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
     from mlops.accounts.models import User
 
 
+@noting_refusals("cancel batch")
 def cancel_batch(*, user: "User", batch_id: "UUID") -> None:
     """Remove the batch with its results; nothing of it is started or recorded any more.
 
@@ -22,7 +27,15 @@ def cancel_batch(*, user: "User", batch_id: "UUID") -> None:
     cannot see.
     """
     require_role(user, Role.READER)
-    batch = Batch.objects.visible_to(user).filter(pk=batch_id).first()
-    if batch is None or not Batch.objects.live().filter(pk=batch_id).update(version=None):
-        raise NotFound(UNKNOWN)
+    visible = Batch.objects.visible_to(user).select_related("version__service", "owner")
+    batch = visible.filter(pk=batch_id).first()
+    with transaction.atomic():
+        if batch is None or not Batch.objects.live().filter(pk=batch_id).update(version=None):
+            raise NotFound(UNKNOWN)
+        record(
+            "cancel batch",
+            user=user,
+            object=f"{batch.version} batch {batch.pk}",
+            before={"owner": batch.owner and batch.owner.username, "items": batch.n_items},
+        )
     removal.remove(batch)

@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import transaction
 
+from mlops.accounts.audit import record_change
+from mlops.accounts.refusals import noting_refusals
 from mlops.accounts.roles import Role
 from mlops.errors import InvalidRequest
+from services.actions.auditing import portrait_of_pool
 from services.actions.baking import renew_bundle
 from services.actions.delete_pool import remove_pool, require_shells
 from services.actions.lookup import version_to_change
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from mlops.accounts.models import User
 
 
+@noting_refusals("configure pool")
 def configure_pool(
     *, user: "User", name: str, version: str, initial_size: int, max_size: int
 ) -> Version:
@@ -33,6 +37,7 @@ def configure_pool(
         begin_change()
         configured = version_to_change(user=user, role=role, name=name, version=version)
         require_shells(configured)
+        before = portrait_of_pool(configured)
         if max_size == 0:
             remove_pool(configured)
         else:
@@ -40,6 +45,13 @@ def configure_pool(
             DedicatedPool.objects.update_or_create(version=configured, defaults=sizes)
             renew_bundle(configured)
             configured.save(update_fields=["bundle_id"])
+        record_change(
+            "configure pool",
+            user=user,
+            object=str(configured),
+            before=before,
+            after=portrait_of_pool(configured),
+        )
         nudge_after_commit()
     return configured
 

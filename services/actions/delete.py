@@ -4,7 +4,10 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
+from mlops.accounts.audit import record
+from mlops.accounts.refusals import noting_refusals
 from mlops.accounts.roles import Role
+from services.actions.auditing import portrait
 from services.actions.lookup import version_to_change
 from services.catalogue import begin_change
 from services.grants import MANAGE, USER, Grant, checked
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from mlops.accounts.models import User
 
 
+@noting_refusals("delete version")
 def delete_version(*, user: "User", name: str, version: str) -> None:
     """Delete the version, and with the last one its service, unless that has grants.
 
@@ -28,6 +32,7 @@ def delete_version(*, user: "User", name: str, version: str) -> None:
     with transaction.atomic():
         begin_change()
         deleted = version_to_change(user=user, role=role, name=name, version=version)
+        record("delete version", user=user, object=str(deleted), before=portrait(deleted))
         service = deleted.service
         if deleted.has_pool:
             nudge_after_commit()

@@ -4,8 +4,11 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
+from mlops.accounts.audit import record_change
+from mlops.accounts.refusals import noting_refusals
 from mlops.accounts.roles import Role
 from mlops.errors import InvalidRequest
+from services.actions.auditing import portrait_of_pool
 from services.actions.baking import renew_bundle
 from services.actions.lookup import version_to_change
 from services.catalogue import begin_change
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from mlops.accounts.models import User
 
 
+@noting_refusals("delete pool")
 def delete_pool(*, user: "User", name: str, version: str) -> Version:
     """The version, which from now on runs in shells that all versions share.
 
@@ -28,7 +32,15 @@ def delete_pool(*, user: "User", name: str, version: str) -> Version:
         begin_change()
         found = version_to_change(user=user, role=role, name=name, version=version)
         require_shells(found)
+        before = portrait_of_pool(found)
         remove_pool(found)
+        record_change(
+            "delete pool",
+            user=user,
+            object=str(found),
+            before=before,
+            after=portrait_of_pool(found),
+        )
         nudge_after_commit()
     return found
 

@@ -4,8 +4,11 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
+from mlops.accounts.audit import record_change
+from mlops.accounts.refusals import noting_refusals
 from mlops.accounts.roles import Role
 from mlops.errors import InvalidRequest
+from services.actions.auditing import portrait
 from services.actions.baking import (
     apply_labels,
     bake_snapshot,
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from mlops.accounts.models import User
 
 
+@noting_refusals("change version")
 def patch_version(*, user: "User", name: str, version: str, definition: Definition) -> Version:
     """The version with what `definition` says changed, and the rest as it was.
 
@@ -37,11 +41,19 @@ def patch_version(*, user: "User", name: str, version: str, definition: Definiti
         begin_change()
         patched = version_to_change(user=user, role=role, name=name, version=version)
         _require_same_runtime(patched, definition)
+        before = portrait(patched)
         _apply(definition, patched)
         if definition.snapshot_id is not None:
             _replace_snapshot(patched, definition, definition.snapshot_id, user)
         renew_bundle(patched)
         patched.save()
+        record_change(
+            "change version",
+            user=user,
+            object=str(patched),
+            before=before,
+            after=portrait(patched),
+        )
         if patched.has_pool:
             nudge_after_commit()
     return patched

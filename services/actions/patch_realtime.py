@@ -4,8 +4,11 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
+from mlops.accounts.audit import record_change
+from mlops.accounts.refusals import noting_refusals
 from mlops.accounts.roles import Role
 from mlops.errors import InvalidRequest
+from services.actions.auditing import portrait
 from services.actions.baking import apply_labels, renew_bundle
 from services.actions.lookup import version_to_change
 from services.catalogue import begin_change
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from mlops.accounts.models import User
 
 
+@noting_refusals("change version")
 def patch_realtime(
     *, user: "User", name: str, version: str, model: ModelFile | None, definition: Definition
 ) -> Version:
@@ -34,11 +38,19 @@ def patch_realtime(
         begin_change()
         patched = version_to_change(user=user, role=role, name=name, version=version)
         _require_realtime(patched)
+        before = portrait(patched)
         apply_labels(definition, patched)
         if payload is not None:
             patched.payload = payload
         renew_bundle(patched)
         patched.save()
+        record_change(
+            "change version",
+            user=user,
+            object=str(patched),
+            before=before,
+            after=portrait(patched),
+        )
     return patched
 
 

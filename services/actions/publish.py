@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
+from mlops.accounts.refusals import noting_refusals
 from mlops.accounts.roles import Role
 from mlops.accounts.token_cache import Caller
 from mlops.errors import InvalidRequest
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mlops.accounts.models import User
 
 
+@noting_refusals("publish version")
 def publish_version(
     *, user: "User", name: str, version: str | None, definition: Definition
 ) -> Version:
@@ -55,5 +57,5 @@ def publish_version(
                 user=user, snapshot_id=definition.snapshot_id, runtime=published.runtime_type
             )
             bake_snapshot(published, snapshot)
-        add_version(name, published)
+        add_version(name, published, user=user)
     return published

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from mlops.accounts.refusals import noting_refusals
 from mlops.accounts.roles import Role
 from mlops.blobs import storage
 from mlops.errors import InvalidRequest, MlopsError
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 1024 * 1024
 
 
+@noting_refusals("publish version")
 def publish_folder(*, user: "User", folder: ServiceFolder, replace: bool = False) -> Version:
     """The version that `folder` describes, published by `user`.
 

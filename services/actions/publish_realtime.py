@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
+from mlops.accounts.refusals import noting_refusals
 from mlops.accounts.roles import Role
 from mlops.accounts.token_cache import Caller
 from services.actions.adding import add_version, checked_version_name, require_unpublished
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mlops.accounts.models import User
 
 
+@noting_refusals("publish version")
 def publish_realtime(
     *, user: "User", name: str, version: str | None, model: ModelFile, definition: Definition
 ) -> Version:
@@ -49,5 +51,5 @@ def publish_realtime(
             output_parameters=stored_parameters(REALTIME_OUTPUTS),
             payload=payload,
         )
-        add_version(name, published)
+        add_version(name, published, user=user)
     return published

@@ -7,6 +7,8 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from mlops.accounts.audit import record
+from mlops.accounts.refusals import noting_refusals
 from mlops.accounts.roles import Role
 from mlops.accounts.token_cache import Caller
 from mlops.errors import InvalidRequest, NotFound
@@ -26,6 +28,7 @@ _BYTES_PER_TRANSACTION = 4 * 1024 * 1024
 _ROWS_PER_TRANSACTION = 2000
 
 
+@noting_refusals("start batch")
 def start_batch(
     *,
     user: "User",
@@ -57,8 +60,15 @@ def start_batch(
                 BatchInput.objects.bulk_create(inputs)
                 BatchChunk.objects.bulk_create(chunks)
         batch.ready_at = timezone.now()
-        if not Batch.objects.live().filter(pk=batch.pk).update(ready_at=batch.ready_at):
-            raise NotFound("The version was deleted meanwhile.")
+        with transaction.atomic():
+            if not Batch.objects.live().filter(pk=batch.pk).update(ready_at=batch.ready_at):
+                raise NotFound("The version was deleted meanwhile.")
+            record(
+                "start batch",
+                user=user,
+                object=f"{name}/{version} batch {batch.pk}",
+                after={"items": batch.n_items, "parallelCount": batch.parallel_count},
+            )
     except BaseException:
         removal.remove(batch)
         raise

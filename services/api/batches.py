@@ -91,6 +91,8 @@ class _BatchView(APIView):
 class Batches(_BatchView):
     """/api/{name}/{version}/batch."""
 
+    audits = {"POST": "start batch"}
+
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
         """The request with its body kept, whose items go to the nodes as they are."""
         request.body  # noqa: B018 - reading it keeps it; the CSRF check would use it up
@@ -134,6 +136,8 @@ class Batches(_BatchView):
 
 class BatchById(_BatchView):
     """/api/{name}/{version}/batch/{executionId}."""
+
+    audits = {"DELETE": "cancel batch"}
 
     @extend_schema(
         operation_id="getBatchExecutionStatus",

@@ -46,6 +46,8 @@ class PoolStatusEntry(serializers.Serializer[PoolStatus]):
 class ServicePool(APIView):
     """/services/{name}/{version}/pool."""
 
+    audits = {"POST": "configure pool", "DELETE": "delete pool"}
+
     def get_permissions(self) -> list[BasePermission]:
         """The role check for this method, before the body is read."""
         return [IsReader() if self.request.method == "GET" else IsContributor()]

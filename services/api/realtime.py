@@ -84,6 +84,7 @@ class _RealtimeView(APIView):
     """Publishing needs a Contributor; the actions check ownership."""
 
     parser_classes = (NoParser,)
+    audits = {"POST": "publish version", "PATCH": "change version"}
 
     def get_permissions(self) -> list[BasePermission]:
         """The role check for this method, before the body is read."""

@@ -44,6 +44,8 @@ def _publish(request: Request, name: str, version: str | None) -> Response:
 class _ServicesView(APIView):
     """Readers may look; publishing needs a Contributor; the actions check ownership."""
 
+    audits = {"POST": "publish version", "PATCH": "change version", "DELETE": "delete version"}
+
     def get_permissions(self) -> list[BasePermission]:
         """The role check for this method, before the body is read."""
         return [IsContributor() if self.request.method == "POST" else IsReader()]

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from mlops.accounts import audit
+from mlops.accounts import audit, serving
 from mlops.accounts.models import User
 from mlops.accounts.sign_in.throttle import Attempt, network_of
 from mlops.errors import NotSignedIn
@@ -37,6 +37,7 @@ def sign_in(request: HttpRequest | None, *, username: str, password: str) -> Use
     attempt.admit()
     with transaction.atomic():
         attempt.succeeded()
+        serving.begin_login()
         audit.record(_ACTION, user=user)
     return user
 

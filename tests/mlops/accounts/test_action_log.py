@@ -110,9 +110,11 @@ def test_a_browser_is_noted_under_the_name_of_its_user(node: WebNode) -> None:
         browser.get("/console/login/")
         form = {**CREDENTIALS, "csrfmiddlewaretoken": browser.cookies["csrftoken"]}
         assert browser.post("/console/login/", data=form).status_code == 302
-        request, response = subjects_of(node, browser.get("/services"))
-    assert request["UserPrincipalName"] == response["UserPrincipalName"] == "admin"
-    assert request["LoginSessionId"] is None
+        first, other = (browser.get(path) for path in ("/services", "/sessions"))
+        request, response = subjects_of(node, first)
+        assert request["UserPrincipalName"] == response["UserPrincipalName"] == "admin"
+        assert re.fullmatch("[0-9A-F]{128}", request["LoginSessionId"])
+        assert subjects_of(node, other)[0]["LoginSessionId"] == request["LoginSessionId"]
 
 
 @pytest.mark.parametrize(
