@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 
 from mlops.accounts import audit
+from mlops.accounts.refusals import noting_refusals
 from mlops.accounts.roles import Role
 from mlops.accounts.token_cache import Caller
 from mlops.errors import Conflict, InvalidRequest, NotFound
@@ -29,6 +30,7 @@ def service_to_govern(*, user: "User", name: str) -> Service:
     return service
 
 
+@noting_refusals("set grants")
 def set_grants(
     *, user: "User", name: str, grants: Sequence[Grant], former: str | None = None
 ) -> Service:

@@ -58,6 +58,7 @@ class GrantsOfService(APIView):
     """/grants/{name}."""
 
     permission_classes = (IsContributor,)  # the actions check the right on the service
+    audits = {"PUT": "set grants", "DELETE": "set grants"}
 
     @extend_schema(
         operation_id="getGrants",
