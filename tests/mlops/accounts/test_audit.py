@@ -130,7 +130,7 @@ def test_a_refused_action_leaves_its_refusal_and_nothing_else(alice: User, bob: 
     entry = last()
     assert (entry.username, entry.action, entry.object) == ("bob", "delete version", "churn/v1")
     assert (entry.outcome, entry.before, entry.after) == ("refused", None, None)
-    assert entry.reason == "Only alice, as a Contributor, or an Owner may change churn/v1."
+    assert entry.reason.startswith("Only alice, as a Contributor, ")
 
 
 def test_a_refused_call_is_noted_once(alice: User, bob: User, client_for: ClientFor) -> None:
