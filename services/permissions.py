@@ -11,6 +11,7 @@ from mlops.accounts.sign_in import methods
 from mlops.accounts.token_cache import Caller
 from mlops.errors import Forbidden
 from services.models import Service, Version, VersionQuerySet
+from services.schema import is_name
 
 if TYPE_CHECKING:
     from services.catalogue import PublishedVersion
@@ -108,7 +109,7 @@ def require_publish(name: str, caller: Caller) -> None:
     Any may, unless the service has grants: to manage, and they do not name the caller; or to
     consume alone, and the caller may neither consume it nor govern it.
     """
-    service = Service.objects.filter(name=name).first()
+    service = Service.objects.filter(name=name).first() if is_name(name) else None
     if service is None or service.access is None or may_govern(service, caller):
         return
     access = service.access

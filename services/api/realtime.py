@@ -13,12 +13,13 @@ from rest_framework.views import APIView
 from mlops.accounts.permissions import IsContributor, IsReader
 from mlops.errors import InvalidRequest
 from mlops.multipart import Form, read_form
-from mlops.representation import Text, caller, error_responses
+from mlops.representation import Text, caller, caller_of, error_responses
 from nodes.api.streaming import NoParser, body_chunks
 from services.actions.patch_realtime import patch_realtime
 from services.actions.publish_realtime import publish_realtime
 from services.api.services import VERSION_ANSWER
 from services.model_files import ModelFile
+from services.permissions import require_publish
 from services.schema import Definition
 
 _TAGS = ["Services"]
@@ -50,6 +51,7 @@ class RealtimeForm(RealtimePatchForm):
 
 def _publish(request: Request, name: str, version: str | None) -> Response:
     """Publish the form's model and answer with the version's name."""
+    require_publish(name, caller_of(request))  # before the model is sent
     with ModelFile() as model:
         form = _read(request, model)
         if not form.has_file:

@@ -7,91 +7,35 @@ comes later is asked as well.
 import json
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.apps import apps
-from django.db.models import Model
-from django.utils import timezone
 from rest_framework.test import APIClient
 
 from mlops.accounts.models import User
 from nodes.models import Session
-from services.batches import leases
-from services.batches.outcomes import Outcome
 from tests.contract.asking import OF_BATCHES, OF_SESSIONS, OF_SNAPSHOTS, ask
 from tests.contract.operations import JSON, Operation
+from tests.contract.things import ANSWERS, EXECUTED, Things, everything, things_of
 from tests.nodes.recorder import Recorder, recording
-from tests.services.create import create_batch, create_snapshot, create_version
+from tests.services.create import create_version
 
 ClientFor = Callable[[User], APIClient]
 
-RESULT = (
-    b'{"success":true,"errorMessage":"","consoleOutput":"","changedFiles":[],'
-    b'"outputParameters":{},"outputFiles":{}}'
-)
-EXECUTED = (
-    b'{"success":true,"errorMessage":"","outputParameters":[],"consoleOutput":"","changedFiles":[]}'
-)
-ANSWERS = b'{"files":[],"objects":[],"history":[],"consoleOutput":""}'
 ENDING = {"closeSession", "deleteSnapshot", "cancelAndDeleteBatchExecution"}
 
 
-@dataclass
-class Things:
-    """What alice has."""
-
-    session: str
-    snapshot: str
-    batch: str
-    node: Recorder
-
-    def unknown(self) -> "Things":
-        """The like, of nobody."""
-        return Things(*(str(uuid.uuid4()) for _ in range(3)), node=self.node)
-
-    def address(self, row: Operation) -> str:
-        """Where the row has them; their ids stand in nothing else of a call."""
-        named = {
-            "id": self.snapshot if row in OF_SNAPSHOTS else self.session,
-            "snapshotId": self.snapshot,
-            "executionId": self.batch,
-            "index": "0",
-            "name": "churn",
-            "version": "v1",
-            "fileName": "a.txt",
-            "objectName": "x",
-        }
-        return row.path.format_map(named)
+@pytest.fixture
+def node(alice: User) -> Iterator[Recorder]:
+    with recording(alice) as node:
+        yield node
 
 
 @pytest.fixture
-def alices(alice: User) -> Iterator[Things]:
-    create_version(alice, output_files=["a.txt"])
-    batch = create_batch(alice)
-    now = timezone.now()
-    grant = leases.claim(batch.pk, holder="w", n_slots=1, n_items=1, now=now)
-    assert grant
-    outcomes = [Outcome(0, RESULT, {"a.txt": b"alice's"})]
-    leases.exchange(batch.pk, grant.lease_id, outcomes=outcomes, n_slots=1, n_items=0, now=now)
-    snapshot = create_snapshot(alice, runtime="R", files={"a.txt": b"alice's"})
-    with recording(alice) as node:
-        session = node.path.rpartition("/")[2]
-        # So that a mere look at it would show: use is noted to the minute.
-        Session.objects.update(last_used_at=now - timedelta(hours=1))
-        yield Things(session, str(snapshot.pk), str(batch.pk), node)
-
-
-def everything() -> dict[str, list[dict[str, Any]]]:
-    """All rows of the nodes and what is published, read or run on them."""
-    models: list[type[Model]] = [
-        model for app in ("nodes", "services") for model in apps.get_app_config(app).get_models()
-    ]
-    return {
-        model.__name__: list(model._default_manager.order_by("pk").values()) for model in models
-    }
+def alices(alice: User, node: Recorder) -> Things:
+    address = Session.objects.get().node
+    Session.objects.all().delete()
+    return things_of(alice, alice, address)
 
 
 def said(response: Any) -> tuple[int, dict[str, str], bytes]:
@@ -113,7 +57,7 @@ def test_the_table_has_all_calls_that_name_what_belongs_to_somebody() -> None:
 
 @pytest.mark.parametrize("who", ["bob", "admin"])
 def test_what_belongs_to_somebody_else_is_refused_as_what_is_not_there(
-    alices: Things, bob: User, admin: User, client_for: ClientFor, who: str
+    alices: Things, node: Recorder, bob: User, admin: User, client_for: ClientFor, who: str
 ) -> None:
     client, nobodys = client_for({"bob": bob, "admin": admin}[who]), alices.unknown()
     before = everything()
@@ -121,21 +65,21 @@ def test_what_belongs_to_somebody_else_is_refused_as_what_is_not_there(
     for row in [*OF_SESSIONS, *OF_SNAPSHOTS, *(OF_BATCHES if who == "bob" else [])]:
         refuse_alike(client, row, alices.address(row), nobodys.address(row))
     assert everything() == before
-    assert alices.node.requests == []
+    assert node.requests == []
 
 
 def test_what_belongs_to_somebody_else_is_in_no_list(
     alices: Things, bob: User, admin: User, client_for: ClientFor
 ) -> None:
     for client, paths in (
-        (client_for(bob), ["/sessions", "/snapshots", "/api/churn/v1/batch"]),
+        (client_for(bob), ["/sessions", "/snapshots", f"/api/{alices.service}/v1/batch"]),
         (client_for(admin), ["/sessions", "/snapshots"]),
     ):
         assert [client.get(path).json() for path in paths] == [[] for _ in paths]
 
 
 def test_somebody_elses_snapshot_is_no_snapshot_for_own_sessions_and_versions(
-    alices: Things, bob: User, client_for: ClientFor
+    alices: Things, node: Recorder, bob: User, client_for: ClientFor
 ) -> None:
     client = client_for(bob)
     own = Session.objects.create(owner=bob, runtime="R", node=f"{Session.objects.get().node}")
@@ -165,16 +109,16 @@ def test_somebody_elses_snapshot_is_no_snapshot_for_own_sessions_and_versions(
         assert (*there[:2], same) == nowhere
         assert there[0] == status, there
     assert everything() == before
-    assert alices.node.requests == []
+    assert node.requests == []
 
 
 def test_the_same_calls_succeed_for_their_owner(
-    alices: Things, alice: User, client_for: ClientFor
+    alices: Things, node: Recorder, alice: User, client_for: ClientFor
 ) -> None:
     client = client_for(alice)
     calls = [*OF_SESSIONS, *OF_SNAPSHOTS, *OF_BATCHES]
     calls.sort(key=lambda row: row.operation_id in ENDING)
     for row in calls:
         if row.operation_id != "closeSessionForce":  # it is closed by then
-            alices.node.answer = EXECUTED if row.operation_id == "executeCode" else ANSWERS
+            node.answer = EXECUTED if row.operation_id == "executeCode" else ANSWERS
             assert ask(client, row, alices.address(row)).status_code == row.success, str(row)

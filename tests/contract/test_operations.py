@@ -1,18 +1,13 @@
 """The routes and the OpenAPI document against the table of the contract."""
 
-import inspect
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.urls import URLPattern, URLResolver, get_resolver
 
 from tests.contract.document import document, nameless, operations
 from tests.contract.notation import described, text
 from tests.contract.operations import ANYBODY, CORE, DOCUMENTED, ERROR, OPERATIONS, Operation
-
-# Beside the REST API: pages, the document itself, and what Prometheus reads.
-BESIDE = {"/", "/console", "/openapi.json", "/docs", "/metrics"}
+from tests.contract.routes import BESIDE, api_routes, routes_beside
 
 
 def operation_of(row: Operation) -> Any:
@@ -23,26 +18,13 @@ def type_of(schema: Any) -> Any:
     return described(schema, document()["components"]["schemas"])
 
 
-def routes(patterns: Any = None, before: str = "/") -> Iterator[tuple[str, str]]:
-    """The method and path of everything that the URL configuration serves, the console excepted."""
-    for pattern in get_resolver().url_patterns if patterns is None else patterns:
-        path = nameless(before + str(pattern.pattern))
-        if isinstance(pattern, URLResolver):
-            if path != "/console/":
-                yield from routes(pattern.url_patterns, path)
-        elif isinstance(pattern, URLPattern) and path not in BESIDE:
-            view = getattr(pattern.callback, "cls", None)
-            for method in view.http_method_names if inspect.isclass(view) else ["get"]:
-                if view is None or (hasattr(view, method) and method != "options"):
-                    yield method.upper(), path
-
-
 def test_the_table_has_the_43_core_operations() -> None:
     assert len({(row.method, row.path) for row in CORE}) == 43
 
 
 def test_what_the_table_has_is_served_and_nothing_else() -> None:
-    assert set(routes()) == {(row.method, nameless(row.path)) for row in OPERATIONS}
+    assert api_routes() == {(row.method, nameless(row.path)) for row in OPERATIONS}
+    assert routes_beside() == BESIDE
 
 
 def test_what_the_table_has_is_documented_and_nothing_else() -> None:

@@ -1,0 +1,138 @@
+"""Every page of the console asked by everybody, and none of them changes anything."""
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+from mlops.accounts.models import User
+from mlops.accounts.roles import Role
+from nodes.models import NodeEntry, NodeHealth
+from services.models import Version
+from tests.conftest import CONTRIBUTORS, PASSWORD, READERS, create_user
+from tests.contract.routes import CONSOLE, console_routes
+from tests.contract.things import everything
+from tests.mlops.console.browser import csrf_token, open_browser, signed_in
+from tests.services.create import create_version
+
+OWNERS = "chiefs"
+CAST = {
+    "olga": (OWNERS, Role.OWNER),
+    "carol": (CONTRIBUTORS, Role.CONTRIBUTOR),
+    "rita": (READERS, Role.READER),
+}
+OUTSIDE = ("mallory", "")  # without a role, and nobody
+
+# The lists, and the role that it takes to see them.
+LISTS = {
+    "nodes/nodehealth/": (NodeHealth, Role.READER),
+    "nodes/nodeentry/": (NodeEntry, Role.READER),
+    "services/version/": (Version, Role.READER),
+}
+# The pages of a list, and what they answer to who may see it.
+PAGES = {"": 200, "add/": 403, "{}/history/": 200, "{}/delete/": 403, "{}/change/": 200, "{}/": 302}
+# The others, and what they answer to everybody with a role.
+OTHERS = {
+    "": 302,  # to the first list
+    "login/": 302,
+    "logout/": 405,  # it is for POST
+    "search/": 200,
+    "autocomplete/": 403,
+    "jsi18n/": 200,
+    "r/{}/{}/": 404,
+    "^(?P{}nodes|services)/$": 200,
+    "(?P{}.*)$": 404,
+}
+ADDRESSES = {"^(?P{}nodes|services)/$": "services/", "(?P{}.*)$": "no-such-page"}
+# They change no table of the product; what they do is tested with signing in.
+_SIGN_IN = {"login/", "logout/"}
+
+
+@pytest.fixture(autouse=True)
+def everybody(db: None, settings: Settings) -> None:
+    settings.ROLE_GROUPS = {"Owner": [OWNERS], "Contributor": [CONTRIBUTORS], "Reader": [READERS]}
+    for name, (group, _) in CAST.items():
+        create_user(name, group=group)
+    create_user("mallory")
+    create_version(create_user("alice", group=CONTRIBUTORS))
+    entry = NodeEntry.objects.create(uri="http://10.0.0.1:12805/")
+    NodeHealth.objects.create(address=entry.uri, last_probe_at=entry.created_at)
+
+
+def pages(role: Role) -> dict[str, tuple[str, int]]:
+    """The address of each route, and what it answers to somebody in this role."""
+    of_lists = {
+        f"{path}{page}": (
+            f"{path}{page}".replace("{}", str(model._default_manager.get().pk)),
+            status if role >= needed or page == "{}/" else 403,
+        )
+        for path, (model, needed) in LISTS.items()
+        for page, status in PAGES.items()
+    }
+    return of_lists | {
+        path: (ADDRESSES.get(path, path.replace("{}", "1")), status)
+        for path, status in OTHERS.items()
+    }
+
+
+def browser_of(name: str) -> Client:
+    """The browser of somebody; one without a role has signed in when there still was one."""
+    if name != "mallory":
+        return signed_in(name) if name else open_browser()
+    user = User.objects.get(username=name)
+    user.groups.add(User.objects.get(username="rita").groups.get())
+    browser = signed_in(name)
+    user.groups.clear()
+    return browser
+
+
+def test_every_page_is_in_the_table() -> None:
+    """A page that comes later is asked as well: say above who may see it."""
+    assert set(console_routes()) == set(pages(Role.READER))
+
+
+@pytest.mark.parametrize("name", CAST)
+def test_each_role_gets_its_pages_and_changes_nothing_there(name: str) -> None:
+    browser, (_, role) = browser_of(name), CAST[name]
+    token = csrf_token(browser.get(f"{CONSOLE}services/version/"))
+    before = everything()
+    for path, (address, status) in pages(role).items():
+        assert browser.get(CONSOLE + address).status_code == status, address
+        if path not in _SIGN_IN:
+            form = {"csrfmiddlewaretoken": token, "post": "yes", "_selected_action": "1"}
+            browser.post(CONSOLE + address, {**form, "action": "delete_selected"})
+    assert everything() == before
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_nobody_else_gets_further_than_the_sign_in(name: str) -> None:
+    browser = browser_of(name)
+    before = everything()
+    for path, (address, _) in pages(Role.READER).items():
+        if path in _SIGN_IN:
+            continue
+        for response in (browser.get(CONSOLE + address), browser.post(CONSOLE + address)):
+            assert response.status_code in (302, 403), address
+            if response.status_code == 302:
+                assert response.url.startswith(f"{CONSOLE}login/"), address
+    assert everything() == before
+
+
+@pytest.mark.parametrize("name", CAST)
+def test_code_is_on_the_page_of_a_version_for_who_may_change_it(name: str) -> None:
+    version = Version.objects.get()
+    address = f"{CONSOLE}services/version/{version.pk}/change/"
+    for publisher in ("alice", name):
+        Version.objects.update(published_by=publisher)
+        page = signed_in(name).get(address).content.decode()
+        role = CAST[name][1]
+        may = role == Role.OWNER or (role == Role.CONTRIBUTOR and publisher == name)
+        assert ("answer = x + 1" in page) is may
+
+
+def test_who_has_no_role_cannot_sign_in() -> None:
+    browser = open_browser()
+    token = csrf_token(browser.get(f"{CONSOLE}login/"))
+    form = {"username": "mallory", "password": PASSWORD, "csrfmiddlewaretoken": token}
+    response = browser.post(f"{CONSOLE}login/", form)
+    assert response.status_code == 200
+    assert "_auth_user_id" not in browser.session
