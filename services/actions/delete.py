@@ -38,14 +38,21 @@ def delete_version(*, user: "User", name: str, version: str) -> None:
             nudge_after_commit()
         deleted.delete()
         if not service.versions.exists():
-            _delete_or_keep(service, deleted.published_by)
+            _delete_or_keep(service, deleted.published_by, user=user)
 
 
-def _delete_or_keep(service: Service, publisher: str) -> None:
+def _delete_or_keep(service: Service, publisher: str, *, user: "User") -> None:
     """Delete a service without versions, or see to it that somebody beside Owners can manage it."""
     if service.access is None:
         service.delete()
     elif not service.access.has_managers:
         grants = [*(Grant(**each) for each in service.grants), Grant(MANAGE, USER, publisher)]
-        service.grants = checked(grants)
+        before, service.grants = service.grants, checked(grants)
         service.save(update_fields=["grants"])
+        record(
+            "set grants",
+            user=user,
+            object=service.name,
+            before={"grants": before},
+            after={"grants": service.grants},
+        )

@@ -159,6 +159,9 @@ def test_grants_outlive_the_last_version_for_its_publisher(
         create_version(bob, version="v1")
     create_version(alice, version="v1")
     assert stored() == [CONSUME_TEAM.stored(), MANAGE_ALICE.stored()]
+    entry = AuditEntry.objects.filter(action="set grants").first()
+    assert entry is not None
+    assert (entry.username, entry.after) == ("alice", {"grants": stored()})
 
 
 def test_grants_outlive_the_last_version_as_they_are_where_they_name_managers(
