@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mlops.accounts.sign_in.entra.configuration import entra_settings
 from mlops.console import theme
 from mlops.cors import checked_origins
 from mlops.database import database_from
@@ -112,7 +113,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Accounts.
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["mlops.accounts.sign_in.local.AccountBackend"]
-SIGN_IN_METHOD = "local"  # how people sign in: local, ldap or entra
+ENTRA = entra_settings()
+SIGN_IN_METHOD = "entra" if ENTRA else "local"  # how people sign in: local, ldap or entra
 # What a directory said of somebody counts for so long.
 ROLE_CACHE_SECONDS = env_int("MLOPS_ROLE_CACHE_MINUTES", 60, minimum=1) * 60
 AUTH_PASSWORD_VALIDATORS = [

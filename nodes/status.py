@@ -12,7 +12,9 @@ from typing import Any, Literal
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from mlops.errors import MlopsError, NodeUntrusted
+from mlops.accounts.sign_in import methods
+from mlops.accounts.sign_in.entra.provider import provider
+from mlops.errors import DirectoryUnavailable, MlopsError, NodeUntrusted
 from nodes import trust, uris
 from nodes.background import run_sync
 from nodes.compute_node import ComputeNode
@@ -46,7 +48,7 @@ def report() -> Status:
     """The state of web node, compute nodes, sign-in and database; raises DatabaseError."""
     components = {
         "backends": _backends(),
-        "authentication": Status("pass", components={"localAdmin": Status("pass")}),
+        "authentication": _authentication(),
         "database": _database(),
     }
     details = {"logPath": str(settings.LOG_DIR)}
@@ -64,6 +66,20 @@ def _of_certificate(report: Mapping[str, Any]) -> dict[str, str]:
 
 def _worst(components: Mapping[str, Status]) -> StatusCode:
     return max((each.code for each in components.values()), key=_SEVERITY.index)
+
+
+def _authentication() -> Status:
+    if methods.of_people() != methods.ENTRA:
+        return Status("pass", components={"localAdmin": Status("pass")})
+    entra = provider().entra
+    details = {"authority": entra.authority, "audience": entra.audience}
+    try:
+        provider().check()
+    except DirectoryUnavailable as error:
+        child = Status("fail", {**details, "reason": error.message})
+    else:
+        child = Status("pass", details)
+    return Status(child.code, components={"azureActiveDirectory": child})
 
 
 def _database() -> Status:

@@ -21,7 +21,7 @@ from tests.contract import exchanges
 from tests.nodes.runtime.running import RunningNode, start_node
 from tests.nodes.web import WebNode, start_web_node
 
-pytest_plugins = ["tests.brokers", "tests.e2e.one_box"]
+pytest_plugins = ["tests.brokers", "tests.e2e.one_box", "tests.openid.fixtures"]
 
 PASSWORD = "Quite-Secret-1"
 CONTRIBUTORS = "data-scientists"

@@ -12,6 +12,7 @@ from mlops.accounts import tokens
 from mlops.accounts.claims import Claims
 from mlops.accounts.models import User
 from mlops.accounts.sign_in import refreshing
+from mlops.accounts.sign_in.entra.tokens import ProviderTokens
 from mlops.errors import NotSignedIn
 
 
@@ -26,11 +27,16 @@ class Credentials:
 class Kind(Protocol):
     """One kind of bearer texts."""
 
+    asks_others: bool  # whether `read` may wait for another machine
+
     def is_mine(self, token: str) -> bool:
         """Whether the text is of this kind, by its looks; anybody may have written it."""
 
     def read(self, token: str) -> Claims:
-        """What the text proves by itself; raises NotSignedIn when it proves nothing."""
+        """What the text proves by itself; raises NotSignedIn when it proves nothing.
+
+        Raises DirectoryUnavailable when others have to be asked and do not answer.
+        """
 
     def users(self, claims: Collection[Claims]) -> Mapping[Claims, User]:
         """The users who live behind the claims, with their groups; the others are missing."""
@@ -40,7 +46,7 @@ class Kind(Protocol):
 
 
 # The last one takes what none of the others recognises.
-KINDS: Sequence[Kind] = [tokens.AccessTokens()]
+KINDS: Sequence[Kind] = [ProviderTokens(), tokens.AccessTokens()]
 
 
 def kind_of(token: str) -> Kind:
@@ -51,7 +57,7 @@ def kind_of(token: str) -> Kind:
 def credentials_of(token: str) -> Credentials:
     """The user whom a bearer text names, and its claims; raises NotSignedIn otherwise.
 
-    Raises DirectoryUnavailable when the user is to be read again from a directory that is silent.
+    Raises DirectoryUnavailable when a directory or provider has to be asked and is silent.
     """
     kind = kind_of(token)
     claims = kind.read(token)

@@ -6,8 +6,10 @@ revokes itself counts with the next call. A caller whose groups the directory mu
 again waits for that, off the threads of the database.
 """
 
+import asyncio
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -81,6 +83,7 @@ class _Entry:
 # Entries come and go on the event loop only; the database thread replaces their sightings.
 _entries: dict[str, _Entry] = {}
 _ahead = Ahead()
+_readers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="bearers")
 
 
 async def caller_of(token: str) -> Caller:
@@ -88,7 +91,7 @@ async def caller_of(token: str) -> Caller:
     entry = _entries.get(token)
     if entry is None or entry.claims.expires_on + LEEWAY_SECONDS <= time.time():
         _entries.pop(token, None)
-        entry = _remember(token)
+        entry = await _first_look(token)
     entry.used_at = time.monotonic()
     if not entry.is_younger(FRESH_SECONDS):
         await _see(entry)
@@ -111,10 +114,13 @@ async def _see(entry: _Entry) -> None:
         await sync_to_async(_look_again)(entry)
 
 
-def _remember(token: str) -> _Entry:
+async def _first_look(token: str) -> _Entry:
     """A new entry, for which the oldest make room; raises NotSignedIn for a text that is false."""
     kind = bearers.kind_of(token)
-    claims = kind.read(token)
+    if kind.asks_others:  # neither the event loop nor the database's thread waits for them
+        claims = await asyncio.get_running_loop().run_in_executor(_readers, kind.read, token)
+    else:
+        claims = kind.read(token)
     for oldest in list(islice(_entries, max(0, len(_entries) - MAX_ENTRIES + 1))):
         del _entries[oldest]
     entry = _entries[token] = _Entry(kind, claims, None, 0.0)

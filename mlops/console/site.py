@@ -2,11 +2,13 @@
 
 from django.core.paginator import InvalidPage
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, URLResolver, reverse
+from django.urls import URLPattern, URLResolver, path, reverse
 from unfold.sites import UnfoldAdminSite
 
 from mlops.accounts.models import User
 from mlops.accounts.roles import role_of
+from mlops.accounts.sign_in import methods
+from mlops.console import provider_sign_in
 from mlops.console.forms import SignInForm
 
 _WITHOUT = {"password_change", "password_change_done"}
@@ -28,7 +30,29 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]
 
         It would leave access tokens alive; `manage.py set_password` ends them.
         """
-        return [route for route in super().get_urls() if getattr(route, "name", "") not in _WITHOUT]
+        own = [
+            path("login/provider", provider_sign_in.begin, name="provider_sign_in"),
+            path("login/provider/answer", provider_sign_in.finish, name="provider_answer"),
+        ]
+        theirs = super().get_urls()
+        return own + [route for route in theirs if getattr(route, "name", "") not in _WITHOUT]
+
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, object] | None = None
+    ) -> HttpResponse:
+        """The sign-in page, or the way to the provider for a browser that was there already."""
+        if methods.of_people() == methods.ENTRA:
+            if response := provider_sign_in.straight_on(request):
+                return response
+            extra_context = {**(extra_context or {}), **provider_sign_in.page_context(request)}
+        answer: HttpResponse = super().login(request, extra_context)
+        return answer
+
+    def logout(
+        self, request: HttpRequest, extra_context: dict[str, object] | None = None
+    ) -> HttpResponse:
+        """The end of the browser's session here."""
+        return provider_sign_in.forget(super().logout(request, extra_context))
 
     def search(
         self, request: HttpRequest, extra_context: dict[str, object] | None = None

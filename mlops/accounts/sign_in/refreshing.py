@@ -47,7 +47,7 @@ class LookUp(Protocol):
 
 _LOOK_UPS = {
     methods.LDAP: "mlops.accounts.sign_in.ldap.look_up",
-    methods.ENTRA: "mlops.accounts.sign_in.entra.look_up",
+    methods.ENTRA: "mlops.accounts.sign_in.entra.graph.look_up",
 }
 
 _threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="directory")

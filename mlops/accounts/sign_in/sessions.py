@@ -29,7 +29,7 @@ def up_to_date_sessions(
         try:
             user = refreshing.up_to_date(request.user)
         except DirectoryUnavailable as error:
-            if request.path != resolve_url(settings.LOGIN_URL):
+            if not request.path.startswith(resolve_url(settings.LOGIN_URL)):
                 return JsonResponse(error.body(), status=error.status, headers={"Retry-After": "1"})
             request.user = AnonymousUser()
             return get_response(request)
