@@ -16,7 +16,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from mlops.accounts import audit
+from mlops.accounts import audit, serving
 from mlops.accounts.models import User
 from mlops.accounts.roles import NO_ROLE, role_of
 from mlops.accounts.sign_in import methods
@@ -139,6 +139,7 @@ def _user(begun: dict[str, Any], request: HttpRequest) -> User:
     if role_of(user) is None:
         _record_refusal(entry.username, NO_ROLE)
         raise SignInFailed("no-role")
+    serving.begin_login()
     audit.record("sign in", user=user)
     return user
 

@@ -149,6 +149,7 @@ class TestComingIn:
         sign_in(openid, Client())
         entry = AuditEntry.objects.get(action="sign in")
         assert (entry.username, entry.outcome) == ("carol@example.com", "success")
+        assert entry.login_session_id
 
     def test_too_many_groups_are_asked_of_the_directory(
         self, openid: OpenIdProvider, declared_ids: None
