@@ -67,7 +67,7 @@ def checked(grants: Iterable[Grant]) -> list[dict[str, str]]:
 
 def revision(stored: list[dict[str, str]]) -> str:
     """A text that is another one for every other list of grants."""
-    return hashlib.sha256(json.dumps(stored).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(stored, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)

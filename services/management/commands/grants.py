@@ -53,11 +53,12 @@ class Command(BaseCommand):
                     found = set_grants(user=who, name=service, grants=[])
         except MlopsError as error:
             raise CommandError(error.message) from None
+        grants = [Grant(**each) for each in found.grants]
         if options.get("json"):
-            self.stdout.write(json.dumps(found.grants, ensure_ascii=False, indent=2))
+            stored = [each.stored() for each in grants]
+            self.stdout.write(json.dumps(stored, ensure_ascii=False, indent=2))
             return
-        lines = [_words(Grant(**each)) for each in found.grants]
-        self.stdout.write("\n".join(lines) or f"{service} has no grants: it is open.")
+        self.stdout.write("\n".join(map(_words, grants)) or f"{service} has no grants: it is open.")
 
 
 def _option(right: str, kind: str) -> str:

@@ -1,11 +1,13 @@
 """Who acts in which role, and what that opens (wire-api section 10)."""
 
+from collections.abc import Callable
+
 import pytest
 from django.contrib.auth.models import Group
 from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.permissions import BasePermission
 from rest_framework.response import Response
-from rest_framework.test import APIRequestFactory, force_authenticate
+from rest_framework.test import APIClient, APIRequestFactory, force_authenticate
 from rest_framework.views import APIView
 
 from mlops.accounts.models import User
@@ -40,6 +42,9 @@ def test_the_implicit_role_of_everybody_else(declared: set[Role], role: Role | N
         ({"Contributor": ["makers"]}, R),
         ({"Contributor": ["makers"], "Owner": ["chiefs"]}, R),
         ({"Reader": ["lookers"]}, None),
+        ({"Reader": ["lookers"], "Owner": ["chiefs"]}, None),
+        ({"Reader": ["lookers"], "Contributor": ["makers"]}, None),
+        ({"Reader": ["lookers"], "Contributor": ["makers"], "Owner": ["chiefs"]}, None),
     ],
 )
 def test_somebody_outside_the_declared_groups_acts_in_it(
@@ -74,6 +79,53 @@ def test_the_highest_role_of_several_groups_wins(
     }
     alice.groups.set([Group.objects.create(name=name) for name in groups])
     assert role_of(alice) is role
+
+
+def test_groups_of_a_directory_compare_without_regard_to_case(
+    alice: User, settings: Settings
+) -> None:
+    settings.ROLE_GROUPS = {"Owner": ["Chiefs"], "Contributor": [], "Reader": ["lookers"]}
+    alice.sign_in_method = User.Method.LDAP
+    for groups, role in ((["LOOKERS"], R), (["lookers", "cHIEFS"], O), (["stats"], None)):
+        alice.directory_groups = groups
+        assert role_of(alice) is role
+
+
+def test_local_groups_are_nothing_to_an_account_of_a_directory(
+    alice: User, declared_groups: None
+) -> None:
+    assert role_of(alice) is C
+    alice.sign_in_method = User.Method.ENTRA
+    assert role_of(alice) is None
+
+
+def test_an_account_of_a_directory_is_no_local_administrator(
+    admin: User, declared_groups: None
+) -> None:
+    admin.sign_in_method = User.Method.LDAP
+    assert role_of(admin) is None
+
+
+@pytest.mark.parametrize("role", [R, C, O, None])
+def test_a_service_account_has_the_role_it_was_made_with_whatever_its_groups(
+    alice: User, declared_groups: None, role: Role | None
+) -> None:
+    alice.sign_in_method = User.Method.SERVICE
+    alice.is_superuser = True
+    alice.assigned_role = role
+    assert role_of(alice) is role
+
+
+def test_a_change_of_groups_counts_without_a_new_sign_in(
+    alice: User, rita: User, client_for: Callable[[User], APIClient]
+) -> None:
+    client = client_for(rita)
+    body = {"code": "1", "runtimeType": "Python"}
+    assert client.post("/services/mine", body, format="json").status_code == 403
+    rita.groups.add(alice.groups.get())
+    assert client.post("/services/mine", body, format="json").status_code == 201
+    rita.groups.clear()
+    assert client.get("/services").status_code == 403
 
 
 def test_the_local_administrator_is_owner_whatever_is_declared(
