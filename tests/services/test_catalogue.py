@@ -20,7 +20,7 @@ from services.catalogue import (
     PublishedVersion,
     published_version,
 )
-from services.models import CatalogueStamp, Version
+from services.models import CatalogueStamp, Service, Version
 from services.schema import Definition
 from tests.services.create import create_version
 
@@ -60,7 +60,8 @@ def find(catalogue: Catalogue, name: str = "churn", version: str = "v1") -> Any:
 
 def republished_elsewhere(**changes: object) -> None:
     """A change by another web node: in the database only."""
-    Version.objects.update(**changes)
+    if changes:
+        Version.objects.update(**changes)
     CatalogueStamp.objects.update(value=uuid.uuid4())
 
 
@@ -142,6 +143,17 @@ def test_a_change_by_another_web_node_is_seen_after_a_second(
     assert find(catalogue).bundle_id != "new"
     clock.now += FRESH_SECONDS
     assert find(catalogue).bundle_id == "new"
+
+
+def test_grants_set_on_another_web_node_count_after_a_second(
+    alice: User, catalogue: Catalogue, clock: Clock
+) -> None:
+    create_version(alice)
+    assert find(catalogue).access is None
+    Service.objects.update(grants=[{"right": "consume", "kind": "user", "name": "bob"}])
+    republished_elsewhere()
+    clock.now += FRESH_SECONDS
+    assert find(catalogue).access.consuming_users == {"bob"}
 
 
 def test_a_version_new_on_another_web_node_is_found_at_once(
