@@ -34,6 +34,8 @@ PAGES = {"": 200, "add/": 403, "{}/history/": 200, "{}/delete/": 403, "{}/change
 OTHERS = {
     "": 302,  # to the first list
     "login/": 302,
+    "login/provider": 404,  # people sign in with passwords here
+    "login/provider/answer": 404,
     "logout/": 405,  # it is for POST
     "search/": 200,
     "autocomplete/": 403,
@@ -44,7 +46,7 @@ OTHERS = {
 }
 ADDRESSES = {"^(?P{}nodes|services)/$": "services/", "(?P{}.*)$": "no-such-page"}
 # They change no table of the product; what they do is tested with signing in.
-_SIGN_IN = {"login/", "logout/"}
+_SIGN_IN = {"login/", "login/provider", "login/provider/answer", "logout/"}
 
 
 @pytest.fixture(autouse=True)
