@@ -16,6 +16,7 @@ from django.conf import settings
 from mlops.accounts import token_cache
 from mlops.accounts.roles import NO_ROLE
 from mlops.errors import Forbidden, MlopsError, NotSignedIn, TooLarge
+from mlops.last_resort import NOSNIFF
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -135,6 +136,7 @@ async def _refuse(error: MlopsError, receive: "Receive", send: "Send") -> None:
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(body)),
         (b"connection", b"close"),
+        NOSNIFF,
     ]
     if error.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))

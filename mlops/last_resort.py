@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# An answer is of the type it says; Django's answers have the header too.
+NOSNIFF = (b"x-content-type-options", b"nosniff")
+
 
 def error_of(fault: BaseException) -> MlopsError | None:
     """The product's own error for a fault from below that callers may get over by waiting."""
@@ -89,6 +92,7 @@ async def send_json(
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(content)),
+        NOSNIFF,
         *extra,
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})

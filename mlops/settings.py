@@ -42,13 +42,30 @@ TLS_COMPUTE_CA = env_file("MLOPS_TLS_COMPUTE_CA")
 TLS_CLIENT_CERTIFICATE = env_file("MLOPS_TLS_CLIENT_CERTIFICATE")
 TLS_CLIENT_KEY = env_file("MLOPS_TLS_CLIENT_KEY")
 TLS_CLIENT_PASSWORD_FILE = env_file("MLOPS_TLS_CLIENT_PASSWORD_FILE")
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = TLS_WEB_CERTIFICATE is not None
 
 DEBUG = env_bool("MLOPS_DEBUG", False)
 ALLOWED_HOSTS = env_list("MLOPS_ALLOWED_HOSTS", ["*"])
 # Origins whose pages may call the API from a browser.
 CORS_ORIGINS = checked_origins(env_list("MLOPS_CORS_ORIGINS"))
 CSRF_TRUSTED_ORIGINS = env_list("MLOPS_TRUSTED_ORIGINS")
+
+# Browsers. What is set here holds where the web node, or a proxy before it, speaks TLS.
+HTTPS_ONLY = env_bool("MLOPS_HTTPS_ONLY", TLS_WEB_CERTIFICATE is not None)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_ONLY
+if HTTPS_ONLY:  # such names are refused by browsers unless this very host has set them over TLS
+    SESSION_COOKIE_NAME = "__Host-sessionid"
+    CSRF_COOKIE_NAME = "__Host-csrftoken"
+CSRF_COOKIE_HTTPONLY = True  # pages carry the token
+SECURE_SSL_REDIRECT = HTTPS_ONLY
+# Pages only: a call that came in the clear has shown its token, and its client would not follow.
+SECURE_REDIRECT_EXEMPT = ["^(?!$|console(/|$)|docs$)"]
+SECURE_HSTS_SECONDS = env_int("MLOPS_HSTS_SECONDS", 365 * 24 * 3600) if HTTPS_ONLY else 0
+# Whether names below this host's have TLS, or browsers should know by heart, is not ours to say.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+SILENCED_SYSTEM_CHECKS += ["security.W009"]  # mlops.W006 looks at the length of all secrets
+SESSION_COOKIE_AGE = env_int("MLOPS_BROWSER_IDLE_SECONDS", 8 * 3600, minimum=60)
+BROWSER_SESSION_SECONDS = env_int("MLOPS_BROWSER_SESSION_SECONDS", 24 * 3600, minimum=60)
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 
 INSTALLED_APPS = [
     "mlops.console",
@@ -74,9 +91,11 @@ MIDDLEWARE = [
     "mlops.accounts.serving.serving",
     "django.middleware.security.SecurityMiddleware",
     "mlops.console.static_files.StaticFilesMiddleware",
+    "mlops.page_headers.page_headers",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "mlops.accounts.browser_sessions.browser_sessions",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "mlops.accounts.sign_in.sessions.up_to_date_sessions",
     "django.contrib.messages.middleware.MessageMiddleware",

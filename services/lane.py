@@ -17,7 +17,7 @@ from mlops.accounts.roles import Role
 from mlops.coarse_timer import coarse_timer
 from mlops.correlation import current_id, new_id
 from mlops.errors import MlopsError, NotFound
-from mlops.last_resort import error_of, internal_error
+from mlops.last_resort import NOSNIFF, error_of, internal_error
 from nodes.compute_node import PLAIN, Answer
 from nodes.runtime.pieces import Pieces
 from nodes.runtime.sending import send_body
@@ -82,6 +82,7 @@ class ScoringLane:
         headers = [
             (b"content-type", content_type),
             (b"content-length", b"%d" % len(body)),
+            NOSNIFF,
             *extra,
         ]
         await send({"type": "http.response.start", "status": status, "headers": headers})

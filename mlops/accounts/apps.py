@@ -10,5 +10,6 @@ class AccountsConfig(AppConfig):
     label = "accounts"
 
     def ready(self) -> None:
-        """Have browser sessions known by their logins."""
+        """Have browser sessions known by their logins, and the settings checked."""
+        from mlops import checks  # noqa: F401 - it needs the settings
         from mlops.accounts.sign_in import browser  # noqa: F401 - it needs the models

@@ -57,3 +57,48 @@ def test_the_administrator_sees_the_services_and_the_compute_node(
         expect(page.get_by_role("link", name=name, exact=True).first).to_be_visible()
     page.goto(f"{one_box.url}/console/nodes/nodeentry/")
     expect(page.get_by_text(f"127.0.0.1:{one_box.compute_port}").first).to_be_visible()
+
+
+PAGES = [
+    "/console/services/version/",
+    "/console/services/version/1/change/",
+    "/console/nodes/nodehealth/",
+    "/console/nodes/nodeentry/",
+    "/docs",
+    "/services",
+    "/services/iris/1.0.0",
+]
+
+
+def test_no_page_breaks_the_policy_that_it_is_sent_with(one_box: OneBox, page: Page) -> None:
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    sign_in(page, one_box, one_box.admin_password)
+    page.wait_for_url("**/services/version/")
+    for address in PAGES:
+        page.goto(f"{one_box.url}{address}", wait_until="networkidle")
+    no_icon = "the server responded with a status of 404"  # of pages of the API
+    assert [text for text in said if no_icon not in text] == []
+
+
+def test_the_scripts_of_pages_work_under_their_policy(one_box: OneBox, page: Page) -> None:
+    sign_in(page, one_box, one_box.admin_password)
+    page.wait_for_url("**/services/version/")
+    page.keyboard.press("Control+k")
+    expect(page.get_by_placeholder("Type to search").last).to_be_visible()
+    page.goto(f"{one_box.url}/docs")
+    expect(page.get_by_text("Publish R and Python code and models")).to_be_visible()
+
+
+def test_an_injected_script_does_not_run(one_box: OneBox, page: Page) -> None:
+    sign_in(page, one_box, one_box.admin_password)
+    page.wait_for_url("**/services/version/")
+    refused = page.evaluate("""() => new Promise(resolve => {
+        document.addEventListener("securitypolicyviolation", event => resolve(event.blockedURI));
+        const script = document.createElement("script");
+        script.textContent = "window.injected = true";
+        document.body.append(script);
+    })""")
+    assert refused == "inline"
+    assert page.evaluate("window.injected") is None

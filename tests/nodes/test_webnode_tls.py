@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from nodes import trust
 from nodes.management.commands.computenode import node_config
 from tests.certificates import Authority, Files
+from tests.mlops.console.browser import csrf_token_in
 from tests.nodes.runtime.conftest import NO_R
 from tests.nodes.runtime.running import RunningNode, start_node, wait_until
 from tests.nodes.web import PASSWORD, WebNode, start_web_node
@@ -109,14 +110,23 @@ def test_the_command_nodes_says_why_a_node_is_not_trusted(pair: Pair, tmp_path: 
 def test_cookies_of_the_console_are_for_tls_only(pair: Pair) -> None:
     with httpx.Client(base_url=pair.web.url, verify=pair.authority.trusting()) as browser:
         form = browser.get("/console/login/", follow_redirects=True)
-        token = form.cookies["csrftoken"]
+        token = csrf_token_in(form.text)
         body = {"username": "admin", "password": PASSWORD, "csrfmiddlewaretoken": token}
         # A browser says where it comes from; the web node knows that it is addressed by https.
         answer = browser.post(form.url, data=body, headers={"Origin": pair.web.url})
         assert answer.status_code == 302
         cookies = [*form.headers.get_list("set-cookie"), *answer.headers.get_list("set-cookie")]
-    assert {cookie.partition("=")[0] for cookie in cookies} == {"csrftoken", "sessionid"}
-    assert all("; Secure" in cookie for cookie in cookies)
+    names = {cookie.partition("=")[0] for cookie in cookies}
+    # Names that browsers take from this very host only.
+    assert names == {"__Host-csrftoken", "__Host-sessionid"}
+    for cookie in cookies:
+        assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
+        assert "Domain" not in cookie
+
+
+def test_browsers_come_by_tls_only_from_then_on(pair: Pair) -> None:
+    answer = httpx.get(f"{pair.web.url}/console/login/", verify=pair.authority.trusting())
+    assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
 
 
 def test_plain_http_is_told_to_use_https(pair: Pair) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import importlib
+import logging
 import signal
 import socket
 import threading
@@ -16,12 +17,15 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from mlops import checks
 from mlops.database import exclusive, explanation
 from mlops.parting import PartingHttpProtocol
 from nodes import background, trust
 from nodes.runtime.certificates import TlsError
 from nodes.runtime.garbage import collect_seldom
 from nodes.runtime.tls import tls_options
+
+logger = logging.getLogger(__name__)
 
 _PARTING_SECONDS = 2.0  # for those who keep a connection to hear that it ends
 _LOOK_SECONDS = 0.02
@@ -42,6 +46,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:  # noqa: ARG002
         """Run the web node."""
+        _look_at_settings(host)
         try:
             contexts = trust.of_web_node(), trust.of_client()
         except TlsError as error:
@@ -98,6 +103,14 @@ class _Server(uvicorn.Server):
 
 def _exit(number: int, frame: object) -> NoReturn:  # noqa: ARG001 - a signal handler's signature
     raise SystemExit(0)
+
+
+def _look_at_settings(host: str) -> None:
+    """Log what should be otherwise for a node that listens there; CommandError for what must."""
+    for finding in checks.findings(host):
+        if finding.is_serious():
+            raise CommandError(f"{finding.msg} {finding.hint}")
+        logger.warning("%s %s (%s)", finding.msg, finding.hint, finding.id)
 
 
 def _prepare_database() -> None:

@@ -15,7 +15,11 @@ def open_browser() -> Client:
 
 
 def csrf_token(response: HttpResponse) -> str:
-    found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', response.content.decode())
+    return csrf_token_in(response.content.decode())
+
+
+def csrf_token_in(page: str) -> str:
+    found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
     assert found is not None
     return found[1]
 

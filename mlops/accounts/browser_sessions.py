@@ -1,0 +1,43 @@
+"""How long browsers stay signed in: until they are idle, or for so long in all.
+
+Django ends them with the account, its password, or a sign-out (sign_in/local.py).
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.signals import user_logged_in
+from django.dispatch import receiver
+from django.http import HttpRequest, HttpResponseBase
+
+_View = Callable[[HttpRequest], HttpResponseBase]
+
+_BEGUN = "begun_at"
+_SEEN = "seen_at"
+# A session is saved when it is used, so that it lasts, but not each time.
+_SAVE_AFTER_SECONDS = 60
+
+
+@receiver(user_logged_in)
+def note_begin(request: HttpRequest, **kwargs: Any) -> None:  # noqa: ARG001 - a signal's signature
+    """A session begins."""
+    request.session[_BEGUN] = request.session[_SEEN] = int(time.time())
+
+
+def browser_sessions(get_response: _View) -> _View:
+    """The middleware, between those for sessions and for users."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        # Others know nobody yet, such as those of a sign-in with a provider that is under way.
+        if settings.SESSION_COOKIE_NAME in request.COOKIES and SESSION_KEY in request.session:
+            now = int(time.time())
+            if now - request.session.get(_BEGUN, 0) >= settings.BROWSER_SESSION_SECONDS:
+                request.session.flush()
+            elif now - request.session.get(_SEEN, 0) >= _SAVE_AFTER_SECONDS:
+                request.session[_SEEN] = now
+        return get_response(request)
+
+    return middleware
