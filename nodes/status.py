@@ -1,7 +1,7 @@
 """The state of the whole as this web node sees it (wire-api section 6).
 
 Everything is asked at once and anew. Nothing in the report depends on the web node but its log
-path and its certificate, so that the reports of several can be compared.
+path, its certificate and its token keys, so that the reports of several can be compared.
 """
 
 import asyncio
@@ -12,6 +12,8 @@ from typing import Any, Literal
 from django.conf import settings
 from django.db import DatabaseError, connection
 
+from mlops.accounts import key_rotation
+from mlops.accounts.break_glass import broken_now
 from mlops.accounts.sign_in import methods
 from mlops.accounts.sign_in.entra.provider import provider
 from mlops.errors import DirectoryUnavailable, MlopsError, NodeUntrusted
@@ -57,6 +59,23 @@ def report() -> Status:
     return Status(_worst(components), details, components)
 
 
+def _authentication() -> Status:
+    """A warning while the glass is broken, and when web nodes refuse each other's tokens."""
+    found = _sign_in()
+    reasons = [text for text in (key_rotation.disagreement(), _broken_glass()) if text]
+    if not reasons:
+        return found
+    code = max(found.code, "warn", key=_SEVERITY.index)
+    return Status(code, {**found.details, "reason": " ".join(reasons)}, found.components)
+
+
+def _broken_glass() -> str:
+    broken = broken_now()
+    if broken is None:
+        return ""
+    return f"The local administrator may sign in until {broken.closes_at:%Y-%m-%d %H:%M} UTC."
+
+
 def _of_certificate(report: Mapping[str, Any]) -> dict[str, str]:
     return {
         "certificateSubject": str(report.get("subject", "")),
@@ -68,7 +87,7 @@ def _worst(components: Mapping[str, Status]) -> StatusCode:
     return max((each.code for each in components.values()), key=_SEVERITY.index)
 
 
-def _authentication() -> Status:
+def _sign_in() -> Status:
     if methods.of_people() != methods.ENTRA:
         return Status("pass", components={"localAdmin": Status("pass")})
     entra = provider().entra

@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from mlops.accounts import token_cache
 from mlops.accounts.roles import Role
+from mlops.accounts.token_cache import Caller
 from mlops.coarse_timer import coarse_timer
 from mlops.correlation import current_id, new_id
 from mlops.errors import MlopsError, NotFound
@@ -23,7 +24,7 @@ from nodes.runtime.pieces import Pieces
 from nodes.runtime.sending import send_body
 from services import metrics, scoring
 from services.catalogue import Catalogue, PublishedVersion
-from services.permissions import require, require_consume
+from services.permissions import require, require_consume, require_scope
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -98,7 +99,7 @@ class ScoringLane:
         """The node's answer; raises MlopsError or _ClientGone."""
         caller = await token_cache.caller_of(token)
         require(caller.role, Role.READER)
-        published = await self._find(segments)
+        published = await self._find(segments, caller)
         require_consume(published, caller)
         body = await _read_body(receive)
         with _ClientWatch(receive):
@@ -106,12 +107,13 @@ class ScoringLane:
                 published, body, correlation_id=current_id() or new_id(), formats=formats
             )
 
-    async def _find(self, segments: tuple[bytes, bytes]) -> PublishedVersion:
+    async def _find(self, segments: tuple[bytes, bytes], caller: Caller) -> PublishedVersion:
         try:
             name, version = _decoded(segments[0]), _decoded(segments[1])
         except UnicodeDecodeError:
             found = None
         else:
+            require_scope(caller.services, name)
             found = await self._catalogue.find(name, version)
         if found is None:
             raise NotFound("There is no such version of this service.")

@@ -7,6 +7,7 @@ from django.db.models import Q
 from mlops.accounts.roles import Role
 from mlops.accounts.roles import require as require
 from mlops.accounts.roles import require_role as require_role
+from mlops.accounts.scope import require_scope as require_scope
 from mlops.accounts.sign_in import methods
 from mlops.accounts.token_cache import Caller
 from mlops.errors import Forbidden

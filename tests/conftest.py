@@ -1,7 +1,9 @@
 """The cast: `admin` is Owner, `alice` and `bob` are Contributors, `rita` is a Reader."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.conf import settings as project_settings
@@ -13,6 +15,7 @@ from pytest_django import DjangoDbBlocker, Settings
 from rest_framework.test import APIClient
 
 from mlops.accounts import tokens
+from mlops.accounts.api_keys import uses
 from mlops.accounts.models import AuditEntry, AuditHorizon, User
 from nodes.actions import declare_node
 from nodes.models import Session
@@ -69,6 +72,18 @@ def fast_password_hashes(settings: Settings) -> None:
 def documented_exchanges(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a test client asks of the REST API is checked against our OpenAPI document."""
     monkeypatch.setattr(Client, "generic", exchanges.checked(Client.generic))
+
+
+class _AtOnce(Executor):
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        fn(*args, **kwargs)
+        return Future()
+
+
+@pytest.fixture(autouse=True)
+def uses_of_keys_are_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the thread of the test, which is in a transaction."""
+    monkeypatch.setattr(uses, "_writer", _AtOnce())
 
 
 @pytest.fixture

@@ -7,15 +7,13 @@ import jwt
 from django.conf import settings
 
 from mlops.accounts.claims import Claims
-from mlops.accounts.keys import signing_key, verification_key
+from mlops.accounts.keys import LEEWAY_SECONDS, signing_key, verification_key
 from mlops.accounts.models import TokenFamily
 from mlops.errors import NotSignedIn
 
 ALGORITHM = "RS512"
 ISSUER = "mlops"
 AUDIENCE = "mlops"
-# How far the clocks of two web nodes may differ.
-LEEWAY_SECONDS = 5
 
 _REQUIRED_CLAIMS = ["sub", "jti", "sid", "iat", "nbf", "exp", "iss", "aud"]
 _REFUSAL = "The access token is not valid: sign in again with POST /login."
@@ -43,19 +41,24 @@ def sign(family: TokenFamily, access_id: UUID, now: datetime) -> tuple[str, int]
         "iss": ISSUER,
         "aud": AUDIENCE,
     }
-    return jwt.encode(claims, signing_key(), algorithm=ALGORITHM), expires_on
+    key = signing_key()
+    token = jwt.encode(claims, key.private, algorithm=ALGORITHM, headers={"kid": key.id})
+    return token, expires_on
 
 
 def read(token: str) -> Claims:
     """The claims of a token that this installation signed and that has not expired.
 
     Raises NotSignedIn for everything else: other algorithms, keys, issuers and audiences, text
-    that is no token at all.
+    that is no token at all. The header's `kid` only chooses among our own keys.
     """
     try:
+        key = verification_key(jwt.get_unverified_header(token).get("kid", ""))
+        if key is None:
+            raise NotSignedIn(_REFUSAL)
         claims = jwt.decode(
             token,
-            verification_key(),
+            key,
             algorithms=[ALGORITHM],
             audience=AUDIENCE,
             issuer=ISSUER,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mlops.accounts import tokens
+from mlops.accounts.api_keys.kind import ApiKeys
 from mlops.accounts.claims import Claims
 from mlops.accounts.models import User
 from mlops.accounts.sign_in import refreshing
@@ -46,7 +47,7 @@ class Kind(Protocol):
 
 
 # The last one takes what none of the others recognises.
-KINDS: Sequence[Kind] = [ProviderTokens(), tokens.AccessTokens()]
+KINDS: Sequence[Kind] = [ApiKeys(), ProviderTokens(), tokens.AccessTokens()]
 
 
 def kind_of(token: str) -> Kind:
@@ -63,6 +64,7 @@ def credentials_of(token: str) -> Credentials:
     claims = kind.read(token)
     known = kind.users([claims]).get(claims)
     user = refreshing.up_to_date(known) if known else None
-    if user is None:
+    if known is None or user is None:
         raise kind.refusal()
+    user.came_by = known.came_by  # it may be another object, read anew
     return Credentials(user, claims)

@@ -1,4 +1,4 @@
-"""Users, the token families that keep them signed in, and the audit trail."""
+"""Users, the tokens and keys by which they come, and the audit trail."""
 
 import uuid
 from datetime import datetime
@@ -6,6 +6,8 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.db.models import Exists, Q
+from django.utils import timezone
 
 from mlops.accounts.sign_in import methods
 
@@ -30,6 +32,9 @@ class User(AbstractUser):
     # Service accounts: their role, which no group gives them.
     assigned_role = models.PositiveSmallIntegerField(null=True, blank=True)
 
+    # The key by which this user came, if it was by one; not kept with the account.
+    came_by: "ApiKey | None" = None
+
     def get_full_name(self) -> str:
         """The name to show to people; empty when none is known."""
         return self.display_name or super().get_full_name()
@@ -40,15 +45,67 @@ class User(AbstractUser):
             return frozenset(group.name.lower() for group in self.groups.all())
         return frozenset(name.lower() for name in self.directory_groups)
 
+    @property
+    def only_services(self) -> frozenset[str] | None:
+        """The services to which the key is bound by which this user came; None for no bounds."""
+        return self.came_by.scope() if self.came_by else None
+
+    def is_alive(self) -> bool:
+        """Whether the account may come in now: it is active, and its sign-in method in force.
+
+        The local administrator also may while the glass is broken.
+        """
+        if not self.is_active:
+            return False
+        if self.sign_in_method in methods.in_force():
+            return True
+        return self.is_local_administrator and BrokenGlass.objects.open().exists()
+
+    @property
+    def is_local_administrator(self) -> bool:
+        """Whether this is the account that the first start made."""
+        return (
+            self.is_superuser
+            and self.sign_in_method == self.Method.LOCAL
+            and self.username == methods.LOCAL_ADMINISTRATOR
+        )
+
+
+class BrokenGlassQuerySet(models.QuerySet["BrokenGlass"]):
+    """Queries over the times for which the glass was broken."""
+
+    def open(self) -> "BrokenGlassQuerySet":
+        """Those that last."""
+        return self.filter(closed_at=None, closes_at__gt=timezone.now())
+
+
+class BrokenGlass(models.Model):
+    """A time in which the local administrator may sign in although people come from a directory."""
+
+    opened_at = models.DateTimeField()
+    closes_at = models.DateTimeField(db_index=True)
+    closed_at = models.DateTimeField(null=True)  # before its time
+
+    objects = BrokenGlassQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.opened_at:%Y-%m-%d %H:%M} to {self.closed_at or self.closes_at:%H:%M} UTC"
+
 
 class TokenFamilyQuerySet(models.QuerySet["TokenFamily"]):
     """Queries over the families of tokens."""
 
     def alive(self) -> "TokenFamilyQuerySet":
-        """The families that nothing revoked and whose user may still sign in."""
-        return self.filter(
-            revoked_at=None, user__is_active=True, user__sign_in_method__in=methods.in_force()
-        )
+        """The families that nothing revoked and whose user is alive, see `User.is_alive`."""
+        may_come = Q(user__sign_in_method__in=methods.in_force())
+        if methods.LOCAL not in methods.in_force():
+            may_come |= Q(
+                Exists(BrokenGlass.objects.open()),
+                user__is_superuser=True,
+                user__sign_in_method=methods.LOCAL,
+                user__username=methods.LOCAL_ADMINISTRATOR,
+            )
+        return self.filter(may_come, revoked_at=None, user__is_active=True)
 
 
 class TokenFamily(models.Model):
@@ -61,6 +118,8 @@ class TokenFamily(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="token_families")
     login_session_id = models.CharField(max_length=128)
     access_id = models.UUIDField(unique=True)
+    key_id = models.CharField(max_length=16)  # of the key that signed this token
+    signed_at = models.DateTimeField()
     created_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
 
@@ -105,6 +164,46 @@ class SignInBudget(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_key or 'any user'} at {self.address or 'any address'}"
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    """Queries over API keys."""
+
+    def alive(self) -> "ApiKeyQuerySet":
+        """The keys that have not expired and whose account may come in."""
+        return self.filter(
+            expires_at__gt=timezone.now(),
+            user__is_active=True,
+            user__sign_in_method__in=methods.in_force(),
+        )
+
+
+class ApiKey(models.Model):
+    """A key by which an application comes as `user`, stored as its SHA-256 (api_keys/text.py).
+
+    A revoked key is deleted; the audit trail keeps what it was.
+    """
+
+    id = models.CharField(max_length=16, primary_key=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=128)
+    digest = models.CharField(max_length=64)
+    services = models.JSONField(null=True)  # a list of names; null for all services
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True)
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["created_at", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.id})"
+
+    def scope(self) -> frozenset[str] | None:
+        """The names of the services to which it is bound; None for no bounds."""
+        return None if self.services is None else frozenset(self.services)
 
 
 class AppendOnlyError(TypeError):

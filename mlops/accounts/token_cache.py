@@ -1,4 +1,4 @@
-"""Who calls, from memory: the scoring lane's look at access tokens (architecture, step 2).
+"""Who calls, from memory: the scoring lane's look at tokens and keys (architecture, step 2).
 
 A signature is verified once. Whether the family is still alive, the user active and the role the
 same is read again at most every half second, for all busy tokens in one query; what this process
@@ -18,9 +18,9 @@ from typing import Self
 from asgiref.sync import sync_to_async
 
 from mlops.accounts import bearers, changes
-from mlops.accounts.access_token import LEEWAY_SECONDS
 from mlops.accounts.bearers import Kind
 from mlops.accounts.claims import Claims
+from mlops.accounts.keys import LEEWAY_SECONDS
 from mlops.accounts.models import User
 from mlops.accounts.roles import Role, role_of
 from mlops.accounts.sign_in import refreshing
@@ -35,19 +35,27 @@ _MAX_BATCH = 500  # stays below SQLite's bound on query parameters
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The user behind an access token; without a `role` every call is refused with 403."""
+    """The user behind a token or key; without a `role` every call is refused with 403."""
 
     user_id: int
     username: str
     role: Role | None
     groups: frozenset[str] = frozenset()  # in lower case
+    services: frozenset[str] | None = None  # the only ones that may be called; None for no bounds
     # Of the token, not of the user.
     login_session_id: str = field(default="", compare=False)
 
     @classmethod
     def of(cls, user: User, *, login_session_id: str = "") -> Self:
         """The user, in the role and with the groups they have now."""
-        return cls(user.pk, user.username, role_of(user), user.group_names(), login_session_id)
+        return cls(
+            user.pk,
+            user.username,
+            role_of(user),
+            user.group_names(),
+            user.only_services,
+            login_session_id,
+        )
 
 
 @dataclass(frozen=True, slots=True)

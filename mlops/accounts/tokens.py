@@ -16,12 +16,13 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from mlops.accounts import access_token, changes, serving
+from mlops.accounts import access_token, audit, changes, keys, serving
 from mlops.accounts.claims import Claims
 from mlops.accounts.models import RefreshToken, TokenFamily, User
 from mlops.errors import NotSignedIn
 
 _REFUSAL = "The refresh token is not valid: sign in again with POST /login."
+_REUSED = "The refresh token was used before: it was stolen, so the whole login is ended."
 _NO_ACCOUNT = "This account is not active: ask an administrator."
 
 
@@ -38,8 +39,8 @@ class TokenPair:
 
 
 def issue(user: User) -> TokenPair:
-    """The first pair of a new family; raises NotSignedIn for an inactive user."""
-    if not user.is_active:
+    """The first pair of a new family; raises NotSignedIn for a user who is not alive."""
+    if not user.is_alive():
         raise NotSignedIn(_NO_ACCOUNT)
     now = timezone.now()
     with transaction.atomic():
@@ -47,6 +48,8 @@ def issue(user: User) -> TokenPair:
             user=user,
             login_session_id=serving.begin_login(),
             access_id=uuid.uuid4(),
+            key_id=keys.signing_key().id,
+            signed_at=now,
             created_at=now,
         )
         return _new_pair(family, now)
@@ -61,14 +64,14 @@ def renew(refresh_token: str) -> TokenPair:
     now = timezone.now()
     row = _usable(refresh_token, now)
     family = row.family
-    if not family.user.is_active:
+    if not family.user.is_alive():
         raise NotSignedIn(_NO_ACCOUNT)
     with transaction.atomic():
         # Conditional updates: whoever came second changes no row, here or on another web node.
         used = RefreshToken.objects.filter(pk=row.pk, used_at=None).update(used_at=now)
         family.access_id = uuid.uuid4()
         rotated = used and TokenFamily.objects.filter(pk=family.pk, revoked_at=None).update(
-            access_id=family.access_id
+            access_id=family.access_id, key_id=keys.signing_key().id, signed_at=now
         )
         if not rotated:
             raise NotSignedIn(_REFUSAL)
@@ -79,12 +82,20 @@ def renew(refresh_token: str) -> TokenPair:
 def revoke(refresh_token: str) -> None:
     """End the family of `refresh_token`; raises NotSignedIn when the token is of no use."""
     now = timezone.now()
-    _revoke(TokenFamily.objects.filter(pk=_usable(refresh_token, now).family_id), now)
+    family = _usable(refresh_token, now).family
+    with transaction.atomic():
+        _revoke(TokenFamily.objects.filter(pk=family.pk), now)
+        audit.record("sign out", user=family.user)
 
 
 def revoke_all(user: User) -> None:
     """End all families of `user`: every token of theirs is dead."""
     _revoke(TokenFamily.objects.filter(user=user), timezone.now())
+
+
+def revoke_signed_with(key_ids: Collection[str]) -> None:
+    """End all families whose newest access token one of these keys signed."""
+    _revoke(TokenFamily.objects.filter(key_id__in=key_ids), timezone.now())
 
 
 class AccessTokens:
@@ -119,6 +130,14 @@ class AccessTokens:
         return access_token.refusal()
 
 
+def keys_unknown_here(now: datetime) -> set[str]:
+    """The keys of living access tokens that were signed elsewhere and are refused here."""
+    recent = now - timedelta(seconds=settings.ACCESS_TOKEN_SECONDS)
+    used = TokenFamily.objects.alive().filter(signed_at__gt=recent)
+    known = {"", *(key.id for key in keys.accepted_keys())}
+    return set(used.exclude(key_id__in=known).values_list("key_id", flat=True))
+
+
 def remove_dead(now: datetime) -> int:
     """Delete the families that can never be used again, with their tokens; how many they were."""
     # The last access token of a family may outlive its last refresh token.
@@ -140,7 +159,11 @@ def _usable(refresh_token: str, now: datetime) -> RefreshToken:
     if row is None:
         raise NotSignedIn(_REFUSAL)
     if row.used_at is not None:
-        _revoke(TokenFamily.objects.filter(pk=row.family_id), now)
+        with transaction.atomic():
+            _revoke(TokenFamily.objects.filter(pk=row.family_id), now)
+            audit.record(
+                "use refresh token", user=row.family.user, outcome=audit.REFUSED, reason=_REUSED
+            )
         raise NotSignedIn(_REFUSAL)
     if not row.is_usable(now):
         raise NotSignedIn(_REFUSAL)

@@ -2,7 +2,9 @@
 
 from django.urls import path
 
+from mlops.accounts.api.keys import ApiKeyById, ApiKeys
 from mlops.accounts.api.login import LoginView, RefreshTokenPathView, RefreshTokenView
+from mlops.accounts.api.service_accounts import ServiceAccountByName, ServiceAccounts
 
 urlpatterns = [
     # /login
@@ -13,4 +15,10 @@ urlpatterns = [
         RefreshTokenPathView.as_view(),
         name="refresh-token-by-path",
     ),
+    # /apikeys
+    path("apikeys", ApiKeys.as_view(), name="api-keys"),
+    path("apikeys/<str:key_id>", ApiKeyById.as_view(), name="api-key"),
+    # /serviceaccounts
+    path("serviceaccounts", ServiceAccounts.as_view(), name="service-accounts"),
+    path("serviceaccounts/<str:name>", ServiceAccountByName.as_view(), name="service-account"),
 ]

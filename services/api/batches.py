@@ -71,6 +71,8 @@ class BatchResult(serializers.Serializer[Any]):
 class _BatchView(APIView):
     """Readers may run batches; each sees their own, an Owner everybody's."""
 
+    calls_a_service = True
+
     def batches(self, request: Request, name: str, version: str) -> Any:
         """The batches of the version that the caller sees; raises NotFound without a version."""
         called = Version.objects.named(name, version).first()

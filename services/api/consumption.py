@@ -45,6 +45,7 @@ class Result(serializers.Serializer[Any]):
 class Consume(APIView):
     """/api/{name}/{version}, from the sessions of browsers."""
 
+    calls_a_service = True
     parser_classes = (NoParser,)  # the node reads the body, which may be no JSON
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
@@ -98,6 +99,7 @@ class Consume(APIView):
 class SwaggerDocument(APIView):
     """/api/{name}/{version}/swagger.json."""
 
+    calls_a_service = True
     renderer_classes = [CompactJSONRenderer]
 
     @extend_schema(

@@ -612,6 +612,68 @@ GRANTS = [
         ("DELETE", "clearGrants", None, [400, 404]),
     )
 ]
+# Beyond the original: how applications come.
+_API_KEY = {
+    "id": "string",
+    "name": "string",
+    "account": "string",
+    "services": Nullable(["string"]),
+    "creationTime": "string",
+    "expiryTime": "string",
+    "lastUseTime": "string?",
+}
+_SERVICE_ACCOUNT = {
+    "name": "string",
+    "role": "string",
+    "description": "string",
+    "creationTime": "string",
+}
+API_KEYS = [
+    Operation("GET", "/apikeys", "getApiKeys", READER, answer=[_API_KEY]),
+    Operation(
+        "POST",
+        "/apikeys",
+        "createApiKey",
+        READER,
+        request={
+            "name": "string",
+            "account?": "string",
+            "services?": Nullable(["string"]),
+            "days?": "integer",
+        },
+        success=201,
+        answer={**_API_KEY, "key": "string"},
+        errors=errors(400, 404, 413),
+    ),
+    Operation(
+        "DELETE", "/apikeys/{id}", "revokeApiKey", READER, answer="string", errors=errors(404)
+    ),
+]
+SERVICE_ACCOUNTS = [
+    Operation("GET", "/serviceaccounts", "getServiceAccounts", OWNER, answer=[_SERVICE_ACCOUNT]),
+    Operation(
+        "POST",
+        "/serviceaccounts",
+        "createServiceAccount",
+        OWNER,
+        request={
+            "name": "string",
+            "role": "Reader|Contributor|Owner",
+            "description?": "string",
+        },
+        success=201,
+        answer=_SERVICE_ACCOUNT,
+        errors=errors(400, 409, 413),
+    ),
+    Operation(
+        "DELETE",
+        "/serviceaccounts/{name}",
+        "removeServiceAccount",
+        OWNER,
+        answer="string",
+        errors=errors(404),
+    ),
+]
 PING = Operation(
     "GET", "/ping", "", ANYBODY, answers="text/plain", answer="string", is_documented=False
 )
@@ -625,5 +687,14 @@ CORE = [
     STATUS,
     *COMPUTE_NODES,
 ]
-OPERATIONS = [*CORE, *CONSUMPTION, REVOKE_OF_9_0, *NODE_STATES, *GRANTS, PING]
+OPERATIONS = [
+    *CORE,
+    *CONSUMPTION,
+    REVOKE_OF_9_0,
+    *NODE_STATES,
+    *API_KEYS,
+    *SERVICE_ACCOUNTS,
+    *GRANTS,
+    PING,
+]
 DOCUMENTED = [row for row in OPERATIONS if row.is_documented]

@@ -6,7 +6,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
-from mlops.accounts.models import User
+from mlops.accounts.models import BrokenGlass, User
 from mlops.accounts.sign_in import methods
 
 
@@ -20,14 +20,15 @@ class AccountBackend(ModelBackend):
         password: str | None = None,
         **kwargs: Any,
     ) -> User | None:
-        """The active local user of this name and password; None while local accounts are off."""
-        if methods.LOCAL not in methods.in_force():
+        """The living local user of this name and password; None while local accounts are off."""
+        is_off = methods.LOCAL not in methods.in_force()
+        if is_off and not (
+            username == methods.LOCAL_ADMINISTRATOR and BrokenGlass.objects.open().exists()
+        ):
             return None
         user = super().authenticate(request, username=username, password=password, **kwargs)
         return user if isinstance(user, User) and user.sign_in_method == methods.LOCAL else None
 
     def user_can_authenticate(self, user: User | AnonymousUser | None) -> bool:
-        """Whether the account is active and its method in force; asked for each request."""
-        return (
-            isinstance(user, User) and user.is_active and user.sign_in_method in methods.in_force()
-        )
+        """Whether the account is alive; asked for each request of a browser session."""
+        return isinstance(user, User) and user.is_alive()

@@ -13,6 +13,8 @@ LDAP = "ldap"
 ENTRA = "entra"
 SERVICE = "service"
 
+LOCAL_ADMINISTRATOR = "admin"  # the account that the first start makes
+
 
 def of_people() -> str:
     """The method by which people sign in: LOCAL, LDAP or ENTRA."""

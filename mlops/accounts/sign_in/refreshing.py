@@ -160,6 +160,7 @@ def _noted(user: User, entry: DirectoryEntry | None) -> User | None:
         row.is_active = False
         row.save()
         tokens.revoke_all(row)
+        row.api_keys.all().delete()  # or they would live again with an account that comes back
         audit.record(
             "end account",
             user=row,

@@ -18,6 +18,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from mlops import checks
+from mlops.accounts import key_rotation
 from mlops.database import exclusive, explanation
 from mlops.parting import PartingHttpProtocol
 from nodes import background, trust
@@ -52,6 +53,9 @@ class Command(BaseCommand):
         except TlsError as error:
             raise CommandError(str(error)) from None
         _prepare_database()
+        if text := key_rotation.disagreement():
+            logger.error(text)
+        connection.close()
         importlib.import_module("mlops.asgi")
         collect_seldom()
         with _listening(host, port) as listener:

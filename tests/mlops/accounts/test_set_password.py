@@ -9,10 +9,12 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.test import Client
+from pytest_django import Settings
 
 from mlops.accounts import actions, bearers, tokens
+from mlops.accounts.break_glass import break_glass
 from mlops.accounts.models import User
-from mlops.errors import InvalidRequest, NotFound, NotSignedIn
+from mlops.errors import Conflict, InvalidRequest, NotFound, NotSignedIn
 from tests.conftest import PASSWORD
 
 NEW = "Brand-New-7"
@@ -77,6 +79,36 @@ class TestAction:
         assert alice.check_password(PASSWORD)
         assert bearers.credentials_of(pair.access_token).user == alice
 
+    @pytest.mark.parametrize("method", ["ldap", "entra"])
+    def test_it_is_refused_while_people_come_from_a_directory(
+        self, admin: User, settings: Settings, method: str
+    ) -> None:
+        settings.SIGN_IN_METHOD = method
+        with pytest.raises(Conflict, match=r"manage\.py break_glass"):
+            actions.set_password(username="admin", password=NEW)
+        assert User.objects.get().check_password(PASSWORD)
+
+    def test_behind_the_broken_glass_it_sets_that_of_the_administrator_only(
+        self, admin: User, alice: User, settings: Settings
+    ) -> None:
+        settings.SIGN_IN_METHOD = "ldap"
+        break_glass(username="root")
+        actions.set_password(username="admin", password=NEW)
+        assert User.objects.get(username="admin").check_password(NEW)
+        with pytest.raises(Conflict):
+            actions.set_password(username="alice", password=NEW)
+        assert User.objects.get(username="alice").check_password(PASSWORD)
+
+    @pytest.mark.parametrize("method", ["ldap", "entra", "service"])
+    def test_an_account_whose_password_is_not_kept_here_gets_none(
+        self, alice: User, method: str
+    ) -> None:
+        User.objects.update(sign_in_method=method)
+        before = User.objects.values().get()
+        with pytest.raises(InvalidRequest, match="its password is not kept here"):
+            actions.set_password(username="alice", password=NEW)
+        assert User.objects.values().get() == before
+
     def test_a_bad_password_creates_no_administrator(self, db: None) -> None:
         with pytest.raises(InvalidRequest):
             actions.set_password(username="admin", password="x")
@@ -96,12 +128,23 @@ class TestCommand:
 
         monkeypatch.setattr("getpass.getpass", type_next)
 
-    def test_it_asks_twice(self, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.typed(monkeypatch, NEW, NEW)
+    def test_it_asks_for_the_old_one_and_twice_for_the_new_one(
+        self, alice: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.typed(monkeypatch, PASSWORD, NEW, NEW)
         out = StringIO()
         call_command("set_password", "alice", stdout=out)
         assert User.objects.get().check_password(NEW)
         assert NEW not in out.getvalue()
+
+    def test_it_asks_for_no_old_one_where_there_is_none(
+        self, alice: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        alice.set_unusable_password()
+        alice.save()
+        self.typed(monkeypatch, NEW, NEW)
+        call_command("set_password", "alice", stdout=StringIO())
+        assert User.objects.get().check_password(NEW)
 
     def test_it_is_about_admin_unless_told_otherwise(
         self, db: None, monkeypatch: pytest.MonkeyPatch
@@ -120,8 +163,9 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("entries", "reason"),
         [
-            ((NEW, NEW + "x"), "The two entries differ"),
-            (("x", "x"), "The password needs"),
+            ((NEW, NEW, NEW), "The old password is wrong"),
+            ((PASSWORD, NEW, NEW + "x"), "The two entries differ"),
+            ((PASSWORD, "x", "x"), "The password needs"),
             ((), "Nothing was entered"),
         ],
     )

@@ -10,8 +10,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from mlops.accounts import changes, token_cache, tokens
-from mlops.accounts.access_token import LEEWAY_SECONDS
-from mlops.accounts.keys import signing_key
+from mlops.accounts.keys import LEEWAY_SECONDS, signing_key
 from mlops.accounts.models import TokenFamily, User
 from mlops.accounts.roles import Role
 from mlops.accounts.token_cache import Caller
@@ -132,7 +131,10 @@ def test_a_token_dies_of_age_in_memory_too(alice: User) -> None:
     genuine = tokens.issue(alice).access_token
     claims = jwt.decode(genuine, options={"verify_signature": False})
     end = int(time.time()) + 1
-    token = jwt.encode(claims | {"exp": end - LEEWAY_SECONDS}, signing_key(), algorithm="RS512")
+    key = signing_key()
+    token = jwt.encode(
+        claims | {"exp": end - LEEWAY_SECONDS}, key.private, "RS512", headers={"kid": key.id}
+    )
     caller_of(token)
     while time.time() < end:
         time.sleep(0.01)

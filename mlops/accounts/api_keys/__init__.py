@@ -1,0 +1,1 @@
+"""API keys: how applications come without a password."""
