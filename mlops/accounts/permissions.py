@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
-from mlops.accounts.roles import NO_ROLE, Role, role_for_nodes, role_of
+from mlops.accounts.roles import BY_KEY, NO_ROLE, Role, role_for_nodes, role_of
 
 if TYPE_CHECKING:  # it imports this module, by way of the default permission classes
     from rest_framework.views import APIView
@@ -44,6 +44,16 @@ class IsOwner(_AtLeast):
     """Owner."""
 
     role = Role.OWNER
+
+
+class HasSignedIn(BasePermission):
+    """For changes that nobody makes with an API key; looking is open to those too."""
+
+    message = BY_KEY
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002
+        """Whether it is a look, or the caller has not come by a key."""
+        return request.method in SAFE_METHODS or getattr(request.user, "came_by", None) is None
 
 
 class MayChangeNodes(_AtLeast):

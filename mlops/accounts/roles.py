@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mlops.accounts.models import User
 
 NO_ROLE = "You have no role here: ask an administrator for a group that has one."
+BY_KEY = "API keys cannot manage keys and accounts: sign in."
 
 
 class Role(IntEnum):

@@ -11,6 +11,7 @@ from django.contrib.auth.models import Group
 from pytest_django import Settings
 
 from mlops.accounts import changes, tokens
+from mlops.accounts.api_keys.actions import create_api_key, revoke_api_key
 from mlops.accounts.models import User
 from mlops.asgi import application
 from nodes.compute_node import close_connections
@@ -442,3 +443,47 @@ def test_what_a_caller_sends_and_gets_is_in_no_log(
     assert "churn/v1" in caplog.text
     assert "very private" not in caplog.text
     assert token not in caplog.text
+
+
+class TestApiKeys:
+    """API keys on the lane."""
+
+    def key(self, user: User, services: list[str] | None = None) -> str:
+        return create_api_key(user=user, name="x", services=services).text
+
+    @pytest.mark.parametrize("services", [None, ["churn"], ["churn", "iris"]])
+    def test_a_key_scores_as_a_token_does(
+        self, version: Version, bob: User, services: list[str] | None
+    ) -> None:
+        key = self.key(bob, services)
+        response = post("/api/churn/v1", token=key, node=ScriptedNode(score=succeed))
+        assert response.content == RESULT
+
+    def test_a_service_whose_name_needs_encoding_is_known(self, alice: User, bob: User) -> None:
+        create_version(alice, name="größe 1")
+        key = self.key(bob, ["größe 1"])
+        node = ScriptedNode(score=succeed)
+        assert post("/api/gr%C3%B6%C3%9Fe%201/v1", token=key, node=node).status_code == 200
+
+    @pytest.mark.parametrize("path", ["/api/churn/v1", "/api/unknown/v1", "/api/chur%6E/v1"])
+    def test_other_services_are_403_whether_they_are_there_or_not(
+        self, version: Version, bob: User, path: str
+    ) -> None:
+        node = ScriptedNode(score=succeed)
+        response = post(path, token=self.key(bob, ["iris"]), node=node)
+        assert assert_error(response, 403) == "This API key is for other services only."
+        assert node.n_scores == 0
+
+    def test_a_revoked_key_is_a_401_with_the_next_call(self, version: Version, bob: User) -> None:
+        made = create_api_key(user=bob, name="x")
+        node = ScriptedNode(score=succeed)
+        assert post("/api/churn/v1", token=made.text, node=node).status_code == 200
+        revoke_api_key(user=bob, key_id=made.key.pk)
+        response = post("/api/churn/v1", token=made.text, node=node)
+        assert made.text not in assert_error(response, 401)
+        assert response.headers["www-authenticate"] == "Bearer"
+
+    def test_a_key_without_a_role_is_403(self, version: Version, settings: Settings) -> None:
+        key = self.key(create_user("mallory"))
+        settings.ROLE_GROUPS = {"Owner": [], "Contributor": [], "Reader": ["some"]}
+        assert_error(post("/api/churn/v1", token=key), 403)

@@ -16,6 +16,7 @@ from mlops.accounts.api_keys.actions import (
     visible_keys,
 )
 from mlops.accounts.models import ApiKey
+from mlops.accounts.permissions import HasSignedIn, IsReader
 from mlops.representation import Text, WholeNumber, caller, error_responses, wire_time
 from mlops.rest import CaseInsensitiveSerializer
 
@@ -69,6 +70,8 @@ class MadeApiKey(ApiKeyEntry):
 class ApiKeys(APIView):
     """/apikeys."""
 
+    permission_classes = (IsReader, HasSignedIn)
+
     @extend_schema(
         operation_id="getApiKeys",
         tags=_TAGS,
@@ -97,6 +100,8 @@ class ApiKeys(APIView):
 
 class ApiKeyById(APIView):
     """/apikeys/{id}."""
+
+    permission_classes = (IsReader, HasSignedIn)
 
     @extend_schema(
         operation_id="revokeApiKey",

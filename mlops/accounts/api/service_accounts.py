@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from mlops.accounts.models import User
-from mlops.accounts.permissions import IsOwner
+from mlops.accounts.permissions import HasSignedIn, IsOwner
 from mlops.accounts.roles import Role
 from mlops.accounts.service_accounts import (
     create_service_account,
@@ -52,7 +52,7 @@ class ServiceAccount(serializers.Serializer[User]):
 class ServiceAccounts(APIView):
     """/serviceaccounts."""
 
-    permission_classes = (IsOwner,)
+    permission_classes = (IsOwner, HasSignedIn)
 
     @extend_schema(
         operation_id="getServiceAccounts",
@@ -82,7 +82,7 @@ class ServiceAccounts(APIView):
 class ServiceAccountByName(APIView):
     """/serviceaccounts/{name}."""
 
-    permission_classes = (IsOwner,)
+    permission_classes = (IsOwner, HasSignedIn)
 
     @extend_schema(
         operation_id="removeServiceAccount",

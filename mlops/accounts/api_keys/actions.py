@@ -11,7 +11,7 @@ from django.utils import timezone
 from mlops.accounts import audit, changes
 from mlops.accounts.api_keys import text
 from mlops.accounts.models import ApiKey, User
-from mlops.accounts.roles import Role, require, require_role, role_of
+from mlops.accounts.roles import BY_KEY, Role, require, require_role, role_of
 from mlops.accounts.sign_in import methods
 from mlops.errors import Forbidden, InvalidRequest, LimitReached, NotFound
 
@@ -92,7 +92,7 @@ def revoke_api_key(*, user: User, key_id: str) -> ApiKey:
 def require_sign_in(user: User) -> None:
     """Nothing; raises Forbidden for who came by a key: a key that leaked must not make others."""
     if user.came_by is not None:
-        raise Forbidden("API keys cannot manage keys and accounts: sign in.")
+        raise Forbidden(BY_KEY)
 
 
 def _check(name: str, services: Sequence[str] | None, days: int) -> None:

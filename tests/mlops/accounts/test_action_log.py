@@ -85,6 +85,21 @@ def test_a_scoring_call_is_noted_with_its_user_and_login(node: WebNode) -> None:
     ]
 
 
+def test_a_call_by_an_api_key_is_noted_with_the_id_of_the_key(node: WebNode) -> None:
+    with node.sign_in() as signed_in:
+        made = signed_in.post("/apikeys", json={"name": "noted"}).json()
+    headers = {"Authorization": f"Bearer {made['key']}"}
+    answers = [
+        node.http.get("/services", headers=headers),
+        node.http.post("/api/none/v1", json={}, headers=headers),
+        node.http.delete(f"/apikeys/{made['key']}", headers=headers),
+    ]
+    for answer in answers:
+        request, _ = subjects_of(node, answer)
+        assert (request["UserPrincipalName"], request["LoginSessionId"]) == ("admin", made["id"])
+    assert made["key"][23:87] not in node.log.read_text()
+
+
 @pytest.mark.parametrize(
     ("method", "path", "options", "status"),
     [

@@ -5,6 +5,7 @@ import logging
 import pytest
 from django.conf import settings
 
+from mlops.accounts.api_keys.text import new_key
 from mlops.accounts.log_filter import RedactRefreshTokens
 
 
@@ -27,6 +28,12 @@ def logged(message: str, *args: object) -> str:
 def test_the_token_is_blotted_out_wherever_it_stands(address: str) -> None:
     assert "s3cret" not in logged(address)
     assert "s3cret" not in logged('%s "DELETE %s HTTP/1.1" %d', "127.0.0.1", address, 200)
+
+
+def test_an_api_key_is_blotted_out_wherever_it_stands() -> None:
+    key = new_key()
+    for line in (f"DELETE /apikeys/{key.text} 404", f'{{"key":"{key.text}"}}'):
+        assert logged(line) == line.replace(key.text, f"mlops_{key.id}_***")
 
 
 def test_what_follows_the_token_stays() -> None:
