@@ -12,6 +12,7 @@ from django.utils import timezone
 from mlops.accounts import audit
 from mlops.accounts.actions import end_sign_ins
 from mlops.accounts.models import BrokenGlass, User
+from mlops.accounts.serving import operator
 from mlops.accounts.sign_in import methods
 from mlops.errors import Conflict, InvalidRequest
 
@@ -21,7 +22,7 @@ MAX_MINUTES = 24 * 60
 logger = logging.getLogger(__name__)
 
 
-def break_glass(*, username: str, minutes: int = DEFAULT_MINUTES) -> BrokenGlass:
+def break_glass(*, minutes: int = DEFAULT_MINUTES) -> BrokenGlass:
     """The time, from now on, in which the local administrator may sign in.
 
     A time that lasts already is replaced. Raises InvalidRequest for `minutes` out of bounds, and
@@ -33,26 +34,26 @@ def break_glass(*, username: str, minutes: int = DEFAULT_MINUTES) -> BrokenGlass
         raise Conflict("Local accounts are on, so that there is no glass to break.")
     now = timezone.now()
     with transaction.atomic():
-        _close_open(username)
+        _close_open()
         opened = BrokenGlass.objects.create(
             opened_at=now, closes_at=now + timedelta(minutes=minutes)
         )
-        audit.record("break glass", user=username, after={"until": opened.closes_at.isoformat()})
+        audit.record("break glass", user=operator(), after={"until": opened.closes_at.isoformat()})
     logger.critical(
         "The glass is broken by %s: the local account %s may sign in until %s.",
-        username,
+        operator(),
         methods.LOCAL_ADMINISTRATOR,
         f"{opened.closes_at:%Y-%m-%d %H:%M:%S} UTC",
     )
     return opened
 
 
-def mend_glass(*, username: str) -> bool:
+def mend_glass() -> bool:
     """Whether the glass was broken; all that came in by it is out at once."""
     with transaction.atomic():
-        was_open = _close_open(username)
+        was_open = _close_open()
     if was_open:
-        logger.critical("The glass is mended by %s: local accounts are off.", username)
+        logger.critical("The glass is mended by %s: local accounts are off.", operator())
     return was_open
 
 
@@ -63,11 +64,11 @@ def broken_now() -> BrokenGlass | None:
     return BrokenGlass.objects.open().first()
 
 
-def _close_open(username: str) -> bool:
+def _close_open() -> bool:
     """Whether one was open. Logins of earlier times never come alive again."""
     for user in User.objects.filter(username=methods.LOCAL_ADMINISTRATOR):
         end_sign_ins(user)
     was_open = BrokenGlass.objects.open().update(closed_at=timezone.now()) > 0
     if was_open:
-        audit.record("mend glass", user=username)
+        audit.record("mend glass", user=operator())
     return was_open

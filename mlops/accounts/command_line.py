@@ -1,6 +1,5 @@
 """On whose behalf a command works."""
 
-import getpass
 from argparse import ArgumentParser
 
 from django.core.management.base import CommandError
@@ -22,11 +21,3 @@ def user_named(username: str) -> User:
         return User.objects.get(username=username)
     except User.DoesNotExist:
         raise CommandError(f"There is no user {username}; name one with --user.") from None
-
-
-def operator() -> str:
-    """Who works at this machine, for the audit trail: commands that mend accounts need none."""
-    try:
-        return f"{getpass.getuser()} at the command line"
-    except (KeyError, OSError):  # the operating system has no name for them
-        return "somebody at the command line"

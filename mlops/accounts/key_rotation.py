@@ -9,10 +9,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from mlops.accounts import audit, keys, tokens
+from mlops.accounts.serving import operator
 from mlops.errors import Conflict
 
 
-def prepare_next_key(*, username: str) -> str:
+def prepare_next_key() -> str:
     """The id of a new key that is to sign later; tokens of it count here from now on.
 
     Raises Conflict when one is prepared already.
@@ -25,11 +26,11 @@ def prepare_next_key(*, username: str) -> str:
     with transaction.atomic():
         _write(keys.next_file(), keys.new_pem())
         key_id = keys.accepted_keys()[1].id
-        audit.record("prepare token key", user=username, object=key_id)
+        audit.record("prepare token key", user=operator(), object=key_id)
     return key_id
 
 
-def rotate_key(*, username: str, is_compromised: bool = False) -> str:
+def rotate_key(*, is_compromised: bool = False) -> str:
     """The id of the key that signs from now on: the prepared one, or a new one.
 
     Tokens of the former one count for as long as they live, unless it `is_compromised`: then every
@@ -51,7 +52,7 @@ def rotate_key(*, username: str, is_compromised: bool = False) -> str:
         _write(keys.next_file(), keys.new_pem())
     key_id = keys.accepted_keys()[1].id
     with transaction.atomic():
-        audit.record("rotate token key", user=username, object=key_id)
+        audit.record("rotate token key", user=operator(), object=key_id)
         if not is_compromised:
             _write(keys.former_file(), file.read_text())
         keys.next_file().replace(file)

@@ -17,6 +17,7 @@ from mlops.accounts import bearers, token_cache, tokens
 from mlops.accounts.api_keys.actions import create_api_key
 from mlops.accounts.break_glass import break_glass, broken_now, mend_glass
 from mlops.accounts.models import AuditEntry, BrokenGlass, TokenFamily, User
+from mlops.accounts.serving import operator
 from mlops.errors import Conflict, InvalidRequest, NotSignedIn
 from nodes import status
 from tests.conftest import PASSWORD, create_user
@@ -47,7 +48,7 @@ def pass_time() -> None:
 
 
 ENDS: dict[str, Callable[[], object]] = {
-    "mended": lambda: mend_glass(username="root"),
+    "mended": lambda: mend_glass(),
     "time is over": pass_time,
 }
 
@@ -74,7 +75,7 @@ def test_a_directory_shuts_local_accounts_out_with_all_they_came_by(
 
 
 def test_the_broken_glass_lets_admin_in(directory: None, admin: User) -> None:
-    break_glass(username="root")
+    break_glass()
     assert may_sign_in("admin")
     pair = tokens.issue(admin)
     assert bearers.credentials_of(pair.access_token).user == admin
@@ -88,7 +89,7 @@ def test_the_broken_glass_lets_admin_in(directory: None, admin: User) -> None:
 def test_it_lets_in_nobody_else(directory: None) -> None:
     other = User.objects.create_superuser("root", password=PASSWORD)
     create_user("alice")
-    break_glass(username="root")
+    break_glass()
     assert not may_sign_in("root")
     assert not may_sign_in("alice")
     with pytest.raises(NotSignedIn):
@@ -96,7 +97,7 @@ def test_it_lets_in_nobody_else(directory: None) -> None:
 
 
 def test_an_admin_that_is_not_active_or_no_superuser_stays_out(directory: None) -> None:
-    break_glass(username="root")
+    break_glass()
     for changes in ({"is_active": False}, {"is_active": True, "is_superuser": False}):
         User.objects.update(**changes)
         assert not may_sign_in("admin")
@@ -105,7 +106,7 @@ def test_an_admin_that_is_not_active_or_no_superuser_stays_out(directory: None) 
 def test_an_api_key_of_admin_stays_dead(admin: User, settings: Settings) -> None:
     key = create_api_key(user=admin, name="own").text
     settings.SIGN_IN_METHOD = "ldap"
-    break_glass(username="root")
+    break_glass()
     with pytest.raises(NotSignedIn):
         bearers.credentials_of(key)
 
@@ -114,7 +115,7 @@ def test_an_api_key_of_admin_stays_dead(admin: User, settings: Settings) -> None
 def test_at_its_end_everything_that_came_in_by_it_is_out(
     directory: None, admin: User, later: None, end: Callable[[], object]
 ) -> None:
-    break_glass(username="root")
+    break_glass()
     pair = tokens.issue(admin)
     browser = Client()
     browser.login(username="admin", password=PASSWORD)
@@ -134,11 +135,11 @@ def test_what_came_in_before_does_not_come_alive_when_it_is_broken_again(
 ) -> None:
     before = tokens.issue(admin)
     settings.SIGN_IN_METHOD = "ldap"
-    break_glass(username="root")
+    break_glass()
     between, browser = tokens.issue(admin), Client()
     browser.login(username="admin", password=PASSWORD)
     pass_time()
-    break_glass(username="root")
+    break_glass()
     for pair in (before, between):
         with pytest.raises(NotSignedIn):
             bearers.credentials_of(pair.access_token)
@@ -149,40 +150,40 @@ def test_what_came_in_before_does_not_come_alive_when_it_is_broken_again(
 def test_it_is_entered_into_the_audit_trail_and_logged_loudly(
     directory: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    break_glass(username="root", minutes=5)
-    mend_glass(username="root")
+    break_glass(minutes=5)
+    mend_glass()
     assert [(each.action, each.username) for each in AuditEntry.objects.order_by("pk")] == [
-        ("break glass", "root"),
-        ("mend glass", "root"),
+        ("break glass", operator()),
+        ("mend glass", operator()),
     ]
     assert [each.levelno for each in caplog.records] == [logging.CRITICAL] * 2
 
 
 def test_the_status_warns_while_it_is_broken(directory: None) -> None:
     assert status.report().components["authentication"].code == "pass"  # type: ignore[index]
-    break_glass(username="root")
+    break_glass()
     shown = status.report().components["authentication"]  # type: ignore[index]
     assert shown.code == "warn"
     assert shown.details["reason"].startswith("The local administrator may sign in until")
 
 
 def test_a_new_time_replaces_the_one_that_lasts(directory: None) -> None:
-    break_glass(username="root", minutes=600)
-    shorter = break_glass(username="root", minutes=1)
+    break_glass(minutes=600)
+    shorter = break_glass(minutes=1)
     assert BrokenGlass.objects.open().get() == shorter
 
 
 @pytest.mark.parametrize("minutes", [0, -1, 24 * 60 + 1])
 def test_other_times_are_refused(directory: None, minutes: int) -> None:
     with pytest.raises(InvalidRequest, match="1 to 1440"):
-        break_glass(username="root", minutes=minutes)
+        break_glass(minutes=minutes)
     assert not BrokenGlass.objects.exists()
 
 
 def test_there_is_no_glass_while_local_accounts_are_on(admin: User) -> None:
     pair = tokens.issue(admin)
     with pytest.raises(Conflict):
-        break_glass(username="root")
+        break_glass()
     assert not BrokenGlass.objects.exists()
     assert TokenFamily.objects.get().revoked_at is None
     assert bearers.credentials_of(pair.access_token).user == admin

@@ -19,6 +19,7 @@ from pytest_django import Settings
 from mlops.accounts import bearers, keys, tokens
 from mlops.accounts.key_rotation import disagreement, prepare_next_key, rotate_key
 from mlops.accounts.models import AuditEntry, TokenFamily, User
+from mlops.accounts.serving import operator
 from mlops.errors import Conflict, NotSignedIn
 from nodes import status
 
@@ -61,7 +62,7 @@ def test_a_token_names_its_key(alice: User) -> None:
 def test_tokens_of_both_keys_count_after_a_rotation(alice: User) -> None:
     old = tokens.issue(alice).access_token
     before = keys.signing_key().id
-    assert rotate_key(username="root") == keys.signing_key().id != before
+    assert rotate_key() == keys.signing_key().id != before
     new = tokens.issue(alice).access_token
     assert jwt.get_unverified_header(new)["kid"] == keys.signing_key().id
     assert counts(old)
@@ -70,7 +71,7 @@ def test_tokens_of_both_keys_count_after_a_rotation(alice: User) -> None:
 
 def test_the_former_key_counts_until_the_last_of_its_tokens_has_expired(alice: User) -> None:
     old = tokens.issue(alice).access_token
-    rotate_key(username="root")
+    rotate_key()
     then = time.time() - 3600
     os.utime(keys.former_file(), (then, then))
     assert counts(old)
@@ -80,7 +81,7 @@ def test_the_former_key_counts_until_the_last_of_its_tokens_has_expired(alice: U
 
 def test_a_renewal_goes_over_to_the_new_key(alice: User) -> None:
     pair = tokens.issue(alice)
-    rotate_key(username="root")
+    rotate_key()
     an_hour_later()
     renewed = tokens.renew(pair.refresh_token)
     assert counts(renewed.access_token)
@@ -88,28 +89,28 @@ def test_a_renewal_goes_over_to_the_new_key(alice: User) -> None:
 
 
 def test_the_files_are_for_their_owner_only(key_file: Path, db: None) -> None:
-    prepare_next_key(username="root")
-    rotate_key(username="root")
-    prepare_next_key(username="root")
+    prepare_next_key()
+    rotate_key()
+    prepare_next_key()
     for path in (key_file, keys.next_file(), keys.former_file()):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_a_second_rotation_within_the_hour_is_refused(key_file: Path, db: None) -> None:
-    rotate_key(username="root")
+    rotate_key()
     before = {path.name: path.read_bytes() for path in key_file.parent.iterdir()}
     with pytest.raises(Conflict, match="Wait 61 minutes"):
-        rotate_key(username="root")
+        rotate_key()
     assert {path.name: path.read_bytes() for path in key_file.parent.iterdir()} == before
     an_hour_later()
-    rotate_key(username="root")
+    rotate_key()
 
 
 def test_a_second_next_key_is_refused(db: None) -> None:
-    prepare_next_key(username="root")
+    prepare_next_key()
     before = keys.next_file().read_bytes()
     with pytest.raises(Conflict):
-        prepare_next_key(username="root")
+        prepare_next_key()
     assert keys.next_file().read_bytes() == before
 
 
@@ -129,24 +130,24 @@ def test_with_files_of_their_own_two_nodes_understand_each_other_at_each_step(
         assert counts(there)
 
     both_count_on_both()
-    next_id = prepare_next_key(username="root")
+    next_id = prepare_next_key()
     with on_the_other_machine(settings) as there:
         shutil.copy(key_file.with_name("key.pem.next"), there.parent)
     both_count_on_both()
-    assert rotate_key(username="root") == next_id
+    assert rotate_key() == next_id
     both_count_on_both()
     with on_the_other_machine(settings):
-        assert rotate_key(username="root") == next_id
+        assert rotate_key() == next_id
     both_count_on_both()
     assert disagreement() == ""
 
 
 def test_a_compromised_key_ends_all_its_logins(alice: User) -> None:
-    prepare_next_key(username="root")
-    rotate_key(username="root")
-    prepared = prepare_next_key(username="root")
+    prepare_next_key()
+    rotate_key()
+    prepared = prepare_next_key()
     pair = tokens.issue(alice)
-    new = rotate_key(username="root", is_compromised=True)
+    new = rotate_key(is_compromised=True)
     assert new != prepared
     assert [key.id for key in keys.accepted_keys()] == [new]
     assert not counts(pair.access_token)
@@ -156,11 +157,11 @@ def test_a_compromised_key_ends_all_its_logins(alice: User) -> None:
 
 
 def test_it_is_entered_into_the_audit_trail(db: None) -> None:
-    key_id = prepare_next_key(username="root")
-    rotate_key(username="root")
+    key_id = prepare_next_key()
+    rotate_key()
     assert list(AuditEntry.objects.order_by("pk").values_list("action", "object", "username")) == [
-        ("prepare token key", key_id, "root"),
-        ("rotate token key", key_id, "root"),
+        ("prepare token key", key_id, operator()),
+        ("rotate token key", key_id, operator()),
     ]
 
 

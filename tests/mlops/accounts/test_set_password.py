@@ -92,7 +92,7 @@ class TestAction:
         self, admin: User, alice: User, settings: Settings
     ) -> None:
         settings.SIGN_IN_METHOD = "ldap"
-        break_glass(username="root")
+        break_glass()
         actions.set_password(username="admin", password=NEW)
         assert User.objects.get(username="admin").check_password(NEW)
         with pytest.raises(Conflict):

@@ -12,7 +12,6 @@ from mlops.accounts.break_glass import (
     broken_now,
     mend_glass,
 )
-from mlops.accounts.command_line import operator
 from mlops.accounts.models import BrokenGlass, User
 from mlops.accounts.sign_in.methods import LOCAL_ADMINISTRATOR
 from mlops.errors import MlopsError
@@ -44,11 +43,11 @@ class Command(BaseCommand):
         if status:
             self._say(broken_now())
         elif end:
-            was_broken = mend_glass(username=operator())
+            was_broken = mend_glass()
             self.stdout.write("The glass is mended." if was_broken else "The glass was not broken.")
         else:
             try:
-                self._say(break_glass(username=operator(), minutes=minutes))
+                self._say(break_glass(minutes=minutes))
             except MlopsError as error:
                 raise CommandError(error.message) from None
             admin = User.objects.filter(username=LOCAL_ADMINISTRATOR).first()

@@ -5,7 +5,6 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from mlops.accounts.command_line import operator
 from mlops.accounts.key_rotation import prepare_next_key, rotate_key
 from mlops.errors import MlopsError
 
@@ -37,10 +36,10 @@ class Command(BaseCommand):
         """Do it; CommandError says why not."""
         try:
             if next:
-                key_id = prepare_next_key(username=operator())
+                key_id = prepare_next_key()
                 self.stdout.write(f"Key {key_id} is prepared; tokens of it count from now on.")
             else:
-                key_id = rotate_key(username=operator(), is_compromised=compromised)
+                key_id = rotate_key(is_compromised=compromised)
                 self.stdout.write(f"Key {key_id} signs from now on.")
         except MlopsError as error:
             raise CommandError(error.message) from None
