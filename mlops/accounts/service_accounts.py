@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from mlops.accounts import audit, changes
 from mlops.accounts.api_keys.actions import require_sign_in
 from mlops.accounts.models import User
+from mlops.accounts.refusals import noting_refusals
 from mlops.accounts.roles import Role, require_role
 from mlops.accounts.sign_in import methods
 from mlops.errors import Conflict, InvalidRequest, NotFound
@@ -21,6 +22,7 @@ def service_accounts() -> QuerySet[User]:
     return User.objects.filter(sign_in_method=methods.SERVICE).order_by("username")
 
 
+@noting_refusals("create service account")
 def create_service_account(*, user: User, name: str, role: Role, description: str = "") -> User:
     """A new service account; raises Forbidden, InvalidRequest, or Conflict when it exists."""
     require_role(user, Role.OWNER)
@@ -48,6 +50,7 @@ def create_service_account(*, user: User, name: str, role: Role, description: st
     return account
 
 
+@noting_refusals("remove service account")
 def remove_service_account(*, user: User, name: str) -> None:
     """The account is gone, and with it its keys, sessions and snapshots; what it published stays.
 

@@ -105,4 +105,5 @@ async def declared(*nodes: ScriptedNode) -> AsyncIterator[None]:
         await sync_to_async(NodeEntry.objects.create)(uri=node.url)
         async with declared(*others):
             yield
+        await sync_to_async(NodeEntry.objects.filter(uri=node.url).delete)()
     registry.forget()

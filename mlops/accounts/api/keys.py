@@ -71,6 +71,7 @@ class ApiKeys(APIView):
     """/apikeys."""
 
     permission_classes = (IsReader, HasSignedIn)
+    audits = {"POST": "create API key"}
 
     @extend_schema(
         operation_id="getApiKeys",
@@ -102,6 +103,7 @@ class ApiKeyById(APIView):
     """/apikeys/{id}."""
 
     permission_classes = (IsReader, HasSignedIn)
+    audits = {"DELETE": "revoke API key"}
 
     @extend_schema(
         operation_id="revokeApiKey",

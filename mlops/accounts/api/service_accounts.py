@@ -53,6 +53,7 @@ class ServiceAccounts(APIView):
     """/serviceaccounts."""
 
     permission_classes = (IsOwner, HasSignedIn)
+    audits = {"POST": "create service account"}
 
     @extend_schema(
         operation_id="getServiceAccounts",
@@ -83,6 +84,7 @@ class ServiceAccountByName(APIView):
     """/serviceaccounts/{name}."""
 
     permission_classes = (IsOwner, HasSignedIn)
+    audits = {"DELETE": "remove service account"}
 
     @extend_schema(
         operation_id="removeServiceAccount",

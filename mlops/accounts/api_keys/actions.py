@@ -11,6 +11,7 @@ from django.utils import timezone
 from mlops.accounts import audit, changes
 from mlops.accounts.api_keys import text
 from mlops.accounts.models import ApiKey, User
+from mlops.accounts.refusals import noting_refusals
 from mlops.accounts.roles import BY_KEY, Role, require, require_role, role_of
 from mlops.accounts.sign_in import methods
 from mlops.errors import Forbidden, InvalidRequest, LimitReached, NotFound
@@ -38,6 +39,7 @@ def visible_keys(user: User) -> QuerySet[ApiKey]:
     return keys if role_of(user) == Role.OWNER else keys.filter(user=user)
 
 
+@noting_refusals("create API key")
 def create_api_key(
     *,
     user: User,
@@ -75,6 +77,7 @@ def create_api_key(
     return MadeKey(key, new.text)
 
 
+@noting_refusals("revoke API key")
 def revoke_api_key(*, user: User, key_id: str) -> ApiKey:
     """The key, which opens nothing any more; raises NotFound for one that the user does not see."""
     require_role(user, Role.READER)
