@@ -20,5 +20,5 @@ urlpatterns = [
     path("apikeys/<str:key_id>", ApiKeyById.as_view(), name="api-key"),
     # /serviceaccounts
     path("serviceaccounts", ServiceAccounts.as_view(), name="service-accounts"),
-    path("serviceaccounts/<str:name>", ServiceAccountByName.as_view(), name="service-account"),
+    path("serviceaccounts/<str:username>", ServiceAccountByName.as_view(), name="service-account"),
 ]

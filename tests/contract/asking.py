@@ -38,6 +38,7 @@ def rows(*roles: str) -> list[Operation]:
 # The calls that name what a user has.
 OF_SESSIONS = [row for row in rows() if row.path.startswith("/sessions/{id}")]
 OF_SNAPSHOTS = [row for row in rows() if row.path.startswith("/snapshots/{id}")]
+OF_KEYS = [row for row in rows() if "{keyId}" in row.path]
 OF_BATCHES = [row for row in rows() if "{executionId}" in row.path]
 
 

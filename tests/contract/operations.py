@@ -646,7 +646,7 @@ API_KEYS = [
         errors=errors(400, 404, 413),
     ),
     Operation(
-        "DELETE", "/apikeys/{id}", "revokeApiKey", READER, answer="string", errors=errors(404)
+        "DELETE", "/apikeys/{keyId}", "revokeApiKey", READER, answer="string", errors=errors(404)
     ),
 ]
 SERVICE_ACCOUNTS = [
@@ -667,7 +667,7 @@ SERVICE_ACCOUNTS = [
     ),
     Operation(
         "DELETE",
-        "/serviceaccounts/{name}",
+        "/serviceaccounts/{username}",
         "removeServiceAccount",
         OWNER,
         answer="string",

@@ -15,11 +15,19 @@ from rest_framework.test import APIClient
 from mlops.accounts import tokens
 from mlops.accounts.models import User
 from mlops.accounts.roles import Role
+from mlops.accounts.service_accounts import create_service_account
 from nodes.draining import drain_nodes
 from nodes.models import NodeEntry, Session
 from services.models import Version
 from tests.conftest import CONTRIBUTORS, PASSWORD, READERS, create_user
-from tests.contract.asking import BODIES, OF_BATCHES, OF_SESSIONS, OF_SNAPSHOTS, content_type_of
+from tests.contract.asking import (
+    BODIES,
+    OF_BATCHES,
+    OF_KEYS,
+    OF_SESSIONS,
+    OF_SNAPSHOTS,
+    content_type_of,
+)
 from tests.contract.operations import (
     ANYBODY,
     CONTRIBUTOR,
@@ -37,6 +45,7 @@ from tests.contract.things import ANSWERS, EXECUTED, RESULT, Things, everything,
 from tests.nodes.recorder import Recorder, recording
 
 OWNERS = "chiefs"
+ROBOT = "robot"  # a service account
 DRAINED = "http://10.9.8.7:12805/"
 ROLES = {READER: Role.READER, CONTRIBUTOR: Role.CONTRIBUTOR, OWNER: Role.OWNER}
 # Who asks, and the role they have: by a group, as the local administrator, by none.
@@ -82,6 +91,8 @@ class Stage:
             "drainComputeNodes": entries,
             "resumeComputeNodes": entries,
             "setGrants": {"grants": []},
+            "createApiKey": {"name": "new"},
+            "createServiceAccount": {"name": "new", "role": "Owner"},
         }
         if row.operation_id in bodies:
             return json.dumps(bodies[row.operation_id]).encode(), JSON
@@ -94,7 +105,7 @@ class Stage:
         self.node.answer = {"executeCode": EXECUTED, "consumeWebService": RESULT}.get(
             row.operation_id, ANSWERS
         )
-        address = things.address(row, version=version)
+        address = things.address(row, version=version).replace("/none", f"/{ROBOT}")
         response = client.generic(row.method, address, body, content_type=content_type)
         if response.streaming:
             b"".join(response)
@@ -107,6 +118,7 @@ def stage(db: None, settings: Settings) -> Iterator[Stage]:
     alice = create_user("alice", group=CONTRIBUTORS)
     everybody = [alice, User.objects.create_superuser("admin", password=PASSWORD)]
     everybody += [create_user(name, group=GROUPS.get(name, "")) for name in CAST if name != "admin"]
+    create_service_account(user=everybody[1], name=ROBOT, role=Role.READER)
     NodeEntry.objects.create(uri=DRAINED)
     drain_nodes(user=everybody[1], entries=[DRAINED])
     with recording(alice) as node:
@@ -144,7 +156,9 @@ def expected(row: Operation, name: str, *, is_own: bool) -> int | None:
         return None if is_allowed else 403
     if role < ROLES[row.role]:
         return 403
-    is_hidden = row in (*OF_SESSIONS, *OF_SNAPSHOTS) or (row in OF_BATCHES and role < Role.OWNER)
+    is_hidden = row in (*OF_SESSIONS, *OF_SNAPSHOTS) or (
+        row in (*OF_BATCHES, *OF_KEYS) and role < Role.OWNER
+    )
     return 404 if is_hidden and not is_own else None
 
 

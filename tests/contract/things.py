@@ -1,6 +1,7 @@
 """What a user may have, to be asked for by its owner and by others."""
 
 import re
+import secrets
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,7 +11,7 @@ from django.apps import apps
 from django.db.models import Model
 from django.utils import timezone
 
-from mlops.accounts.models import User
+from mlops.accounts.models import ApiKey, User
 from nodes.models import Session
 from services.batches import leases
 from services.batches.outcomes import Outcome
@@ -34,16 +35,17 @@ _NOTES = {"AuditEntry"}
 
 @dataclass
 class Things:
-    """A service, a session, a snapshot and a batch."""
+    """A service, a session, a snapshot, a batch and an API key."""
 
     service: str
     session: str
     snapshot: str
     batch: str
+    key: str
 
     def unknown(self) -> "Things":
         """The like, of nobody."""
-        return Things(self.service, *(str(uuid.uuid4()) for _ in range(3)))
+        return Things(self.service, *(str(uuid.uuid4()) for _ in range(4)))
 
     def address(self, row: Operation, *, version: str = "v1") -> str:
         """Where the row has them; their ids stand in nothing else of a call."""
@@ -51,6 +53,7 @@ class Things:
             "id": self.snapshot if row in OF_SNAPSHOTS else self.session,
             "snapshotId": self.snapshot,
             "executionId": self.batch,
+            "keyId": self.key,
             "index": "0",
             "name": self.service,
             "version": version,
@@ -73,7 +76,15 @@ def things_of(user: User, publisher: User, node: str) -> Things:
     session = Session.objects.create(owner=user, runtime="R", node=node)
     Session.objects.filter(pk=session.pk).update(last_used_at=an_hour_ago)
     snapshot = create_snapshot(user, runtime="R", files={"a.txt": b"a"})
-    return Things(service, str(session.pk), str(snapshot.pk), str(batch.pk))
+    key = ApiKey.objects.create(
+        id=secrets.token_hex(8),
+        user=user,
+        name="own",
+        digest="0" * 64,
+        created_at=an_hour_ago,
+        expires_at=an_hour_ago + timedelta(days=1),
+    )
+    return Things(service, str(session.pk), str(snapshot.pk), str(batch.pk), key.pk)
 
 
 def finish_one_item(batch: Batch) -> None:

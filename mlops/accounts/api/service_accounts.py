@@ -81,7 +81,7 @@ class ServiceAccounts(APIView):
 
 
 class ServiceAccountByName(APIView):
-    """/serviceaccounts/{name}."""
+    """/serviceaccounts/{username}."""
 
     permission_classes = (IsOwner, HasSignedIn)
     audits = {"DELETE": "remove service account"}
@@ -91,7 +91,7 @@ class ServiceAccountByName(APIView):
         tags=_TAGS,
         responses={200: OpenApiTypes.STR, **error_responses(404)},
     )
-    def delete(self, request: Request, name: str) -> Response:
+    def delete(self, request: Request, username: str) -> Response:
         """Remove a service account with its keys; what it published stays."""
-        remove_service_account(user=caller(request), name=name)
-        return Response(name)
+        remove_service_account(user=caller(request), name=username)
+        return Response(username)
