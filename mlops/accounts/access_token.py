@@ -7,7 +7,8 @@ import jwt
 from django.conf import settings
 
 from mlops.accounts.claims import Claims
-from mlops.accounts.keys import LEEWAY_SECONDS, signing_key, verification_key
+from mlops.accounts.keys import LEEWAY_SECONDS as LEEWAY_SECONDS
+from mlops.accounts.keys import signing_key, verification_key
 from mlops.accounts.models import TokenFamily
 from mlops.errors import NotSignedIn
 

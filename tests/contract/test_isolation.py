@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 
 from mlops.accounts.models import User
 from nodes.models import Session
-from tests.contract.asking import OF_BATCHES, OF_SESSIONS, OF_SNAPSHOTS, ask
+from tests.contract.asking import OF_BATCHES, OF_KEYS, OF_SESSIONS, OF_SNAPSHOTS, ask
 from tests.contract.operations import JSON, Operation
 from tests.contract.things import ANSWERS, EXECUTED, Things, everything, things_of
 from tests.nodes.recorder import Recorder, recording
@@ -53,6 +53,7 @@ def refuse_alike(client: APIClient, row: Operation, theirs: str, nobodys: str) -
 
 def test_the_table_has_all_calls_that_name_what_belongs_to_somebody() -> None:
     assert (len(OF_SESSIONS), len(OF_SNAPSHOTS), len(OF_BATCHES)) == (16, 2, 4)
+    assert len(OF_KEYS) == 1
 
 
 @pytest.mark.parametrize("who", ["bob", "admin"])
@@ -62,7 +63,7 @@ def test_what_belongs_to_somebody_else_is_refused_as_what_is_not_there(
     client, nobodys = client_for({"bob": bob, "admin": admin}[who]), alices.unknown()
     before = everything()
     # An Owner may see everybody's batches, but nobody else's sessions and snapshots.
-    for row in [*OF_SESSIONS, *OF_SNAPSHOTS, *(OF_BATCHES if who == "bob" else [])]:
+    for row in [*OF_SESSIONS, *OF_SNAPSHOTS, *([*OF_BATCHES, *OF_KEYS] if who == "bob" else [])]:
         refuse_alike(client, row, alices.address(row), nobodys.address(row))
     assert everything() == before
     assert node.requests == []
@@ -116,7 +117,7 @@ def test_the_same_calls_succeed_for_their_owner(
     alices: Things, node: Recorder, alice: User, client_for: ClientFor
 ) -> None:
     client = client_for(alice)
-    calls = [*OF_SESSIONS, *OF_SNAPSHOTS, *OF_BATCHES]
+    calls = [*OF_SESSIONS, *OF_SNAPSHOTS, *OF_BATCHES, *OF_KEYS]
     calls.sort(key=lambda row: row.operation_id in ENDING)
     for row in calls:
         if row.operation_id != "closeSessionForce":  # it is closed by then
