@@ -38,7 +38,7 @@ def require_consume(version: "Version | PublishedVersion", caller: Caller) -> No
 
     The one check of every way to call a version and to look at it.
     """
-    if not may_consume(version, caller):
+    if version.access is not None and not may_consume(version, caller):
         raise Forbidden(
             f"The service {version.name} is open to some users and groups only: "
             "ask its publisher or an Owner for a grant."
