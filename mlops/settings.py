@@ -63,6 +63,7 @@ SECURE_HSTS_SECONDS = env_int("MLOPS_HSTS_SECONDS", 365 * 24 * 3600) if HTTPS_ON
 # Whether names below this host's have TLS, or browsers should know by heart, is not ours to say.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SILENCED_SYSTEM_CHECKS += ["security.W009"]  # mlops.W006 looks at the length of all secrets
+SESSION_ENGINE = "mlops.accounts.session_store"
 SESSION_COOKIE_AGE = env_int("MLOPS_BROWSER_IDLE_SECONDS", 8 * 3600, minimum=60)
 BROWSER_SESSION_SECONDS = env_int("MLOPS_BROWSER_SESSION_SECONDS", 24 * 3600, minimum=60)
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_user
-from django.contrib.sessions.backends.db import SessionStore
 from django.db import DatabaseError, close_old_connections
 from django.http import HttpRequest, parse_cookie
 
 from mlops.accounts import serving, token_cache
+from mlops.accounts.session_store import SessionStore
 from mlops.correlation import current_id
 from mlops.errors import MlopsError
 

@@ -57,7 +57,15 @@ def test_nobody_stays_signed_in_for_more_than_a_day(alice: User, clock: Clock) -
         assert is_signed_in(browser)
     clock.passes(hours=0.5)
     assert not is_signed_in(browser)
-    assert not Session.objects.filter(session_key=browser.cookies["sessionid"].value).exists()
+    assert not Session.objects.exists()
+
+
+def test_the_database_does_not_hold_the_key_of_the_cookie(alice: User) -> None:
+    browser = signed_in("alice")
+    stored = Session.objects.get().session_key
+    assert browser.cookies["sessionid"].value != stored
+    browser.cookies["sessionid"] = stored
+    assert not is_signed_in(browser)
 
 
 def test_the_cookie_ends_with_the_browser(alice: User) -> None:
