@@ -1,6 +1,7 @@
 """A browser for tests: signs in on the real page, with CSRF enforced."""
 
 import re
+from urllib.parse import quote
 
 from django.http import HttpResponse
 from django.test import Client
@@ -27,7 +28,7 @@ def csrf_token_in(page: str) -> str:
 def submit_sign_in(
     browser: Client, username: str, password: str = PASSWORD, *, then: str = ""
 ) -> HttpResponse:
-    address = f"{SIGN_IN}?next={then}" if then else SIGN_IN
+    address = f"{SIGN_IN}?next={quote(then)}" if then else SIGN_IN
     token = csrf_token(browser.get(address))
     return browser.post(
         address,
