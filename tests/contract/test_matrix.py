@@ -1,38 +1,21 @@
 """Every route of the REST API asked by everybody, for what is theirs and for what is another's."""
 
-import json
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from django.conf import settings as project_settings
-from django.db import transaction
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from mlops.accounts import tokens
-from mlops.accounts.models import User
 from mlops.accounts.roles import Role
-from mlops.accounts.service_accounts import create_service_account
-from nodes.draining import drain_nodes
-from nodes.models import NodeEntry, Session
 from services.models import Version
-from tests.conftest import CONTRIBUTORS, PASSWORD, READERS, create_user
-from tests.contract.asking import (
-    BODIES,
-    OF_BATCHES,
-    OF_KEYS,
-    OF_SESSIONS,
-    OF_SNAPSHOTS,
-    content_type_of,
-)
+from tests.conftest import CONTRIBUTORS, PASSWORD, create_user
+from tests.contract.asking import OF_BATCHES, OF_KEYS, OF_SESSIONS, OF_SNAPSHOTS
 from tests.contract.operations import (
     ANYBODY,
     CONTRIBUTOR,
     ERROR,
-    JSON,
     MANAGER,
     OPERATIONS,
     OWNER,
@@ -41,25 +24,11 @@ from tests.contract.operations import (
     Operation,
 )
 from tests.contract.routes import BESIDE
-from tests.contract.things import ANSWERS, EXECUTED, RESULT, Things, everything, things_of
-from tests.nodes.recorder import Recorder, recording
+from tests.contract.stage import ANONYMOUS, CAST, OWNERS, ROBOT, Stage, client_of, set_stage, undone
+from tests.contract.things import everything
 
-OWNERS = "chiefs"
-ROBOT = "robot"  # a service account
-DRAINED = "http://10.9.8.7:12805/"
 ROLES = {READER: Role.READER, CONTRIBUTOR: Role.CONTRIBUTOR, OWNER: Role.OWNER}
-# Who asks, and the role they have: by a group, as the local administrator, by none.
-CAST: dict[str, Role | None] = {
-    "olga": Role.OWNER,
-    "admin": Role.OWNER,
-    "carol": Role.CONTRIBUTOR,
-    "rita": Role.READER,
-    "mallory": None,
-}
-GROUPS = {"olga": OWNERS, "carol": CONTRIBUTORS, "rita": READERS}
-ANONYMOUS = "nobody"
-
-_PUBLISHED = {"publishWebServiceVersion", "publishRealtimeWebServiceVersion"}
+_NOT_BY_KEY = {"createApiKey", "revokeApiKey"}
 # What succeeds only with more than a right: a model, or a node that scores.
 _ALLOWED = {
     "publishRealtimeWebService": {400},
@@ -69,77 +38,10 @@ _ALLOWED = {
 }
 
 
-@dataclass
-class Stage:
-    """Everybody, with what they have, on a node that notes whatever it is asked."""
-
-    node: Recorder
-    things: dict[str, Things]
-
-    def body(self, row: Operation) -> tuple[bytes, str]:
-        """What makes the call succeed for who may make it."""
-        entries = {"entries": [DRAINED]}
-        bodies: dict[str, Any] = {
-            "publishWebService": {"code": "1", "runtimeType": "Python"},
-            "publishWebServiceVersion": {"code": "1", "runtimeType": "Python"},
-            "patchWebServiceVersion": {"description": "changed"},
-            "createOrUpdateServicePool": {"InitialPoolSize": 1, "MaxPoolSize": 1},
-            "startBatchExecution": [{"x": 1}],
-            "replaceComputeNodes": {"entries": []},
-            "addComputeNodes": {"entries": ["http://10.1.2.3:12805"]},
-            "removeComputeNodes": entries,
-            "drainComputeNodes": entries,
-            "resumeComputeNodes": entries,
-            "setGrants": {"grants": []},
-            "createApiKey": {"name": "new"},
-            "createServiceAccount": {"name": "new", "role": "Owner"},
-        }
-        if row.operation_id in bodies:
-            return json.dumps(bodies[row.operation_id]).encode(), JSON
-        return BODIES.get(row.operation_id, (b"", content_type_of(row)))
-
-    def ask(self, client: APIClient, row: Operation, things: Things) -> Any:
-        """The answer to the call on these things."""
-        version = "new" if row.operation_id in _PUBLISHED else "v1"
-        body, content_type = self.body(row)
-        self.node.answer = {"executeCode": EXECUTED, "consumeWebService": RESULT}.get(
-            row.operation_id, ANSWERS
-        )
-        address = things.address(row, version=version).replace("/none", f"/{ROBOT}")
-        response = client.generic(row.method, address, body, content_type=content_type)
-        if response.streaming:
-            b"".join(response)
-        return response
-
-
 @pytest.fixture
 def stage(db: None, settings: Settings) -> Iterator[Stage]:
-    settings.ROLE_GROUPS = {"Owner": [OWNERS], "Contributor": [CONTRIBUTORS], "Reader": [READERS]}
-    alice = create_user("alice", group=CONTRIBUTORS)
-    everybody = [alice, User.objects.create_superuser("admin", password=PASSWORD)]
-    everybody += [create_user(name, group=GROUPS.get(name, "")) for name in CAST if name != "admin"]
-    create_service_account(user=everybody[1], name=ROBOT, role=Role.READER)
-    NodeEntry.objects.create(uri=DRAINED)
-    drain_nodes(user=everybody[1], entries=[DRAINED])
-    with recording(alice) as node:
-        address = Session.objects.get().node
-        yield Stage(node, {one.username: things_of(one, alice, address) for one in everybody})
-
-
-@contextmanager
-def undone() -> Iterator[None]:
-    """Whatever is done to the database within is undone."""
-    savepoint = transaction.savepoint()  # in an atomic block, durable ones would be refused
-    yield
-    transaction.savepoint_rollback(savepoint)
-
-
-def client_of(name: str) -> APIClient:
-    client = APIClient()
-    if name != ANONYMOUS:
-        token = tokens.issue(User.objects.get(username=name)).access_token
-        client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
-    return client
+    with set_stage(settings) as stage:
+        yield stage
 
 
 def expected(row: Operation, name: str, *, is_own: bool) -> int | None:
@@ -154,7 +56,7 @@ def expected(row: Operation, name: str, *, is_own: bool) -> int | None:
     if row.role in (PUBLISHER, MANAGER):
         is_allowed = role == Role.OWNER or (role == Role.CONTRIBUTOR and is_own)
         return None if is_allowed else 403
-    if role < ROLES[row.role]:
+    if role < ROLES[row.role] or (name == ROBOT and row.operation_id in _NOT_BY_KEY):
         return 403
     is_hidden = row in (*OF_SESSIONS, *OF_SNAPSHOTS) or (
         row in (*OF_BATCHES, *OF_KEYS) and role < Role.OWNER
