@@ -5,6 +5,7 @@ has begun is kept in the session, by the `state` that the provider sends back, a
 """
 
 import time
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,6 +13,7 @@ from django.conf import settings
 from django.contrib.auth import login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
@@ -85,8 +87,9 @@ def finish(request: HttpRequest) -> HttpResponse:
     login(request, user, backend=_BACKEND)
     request.session.pop(_FLOWS, None)
     # Where the directory cannot be asked again, the browser is: what it says counts for so long.
+    lifetime = timedelta(seconds=settings.ROLE_CACHE_SECONDS)
     can_ask = provider().entra.can_ask_directory
-    request.session.set_expiry(None if can_ask else settings.ROLE_CACHE_SECONDS)
+    request.session.set_expiry(None if can_ask else timezone.now() + lifetime)
     response = HttpResponseRedirect(begun["next"] or reverse("console:index"))
     response.set_cookie(
         RETURNING_COOKIE,

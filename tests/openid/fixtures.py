@@ -11,7 +11,7 @@ from tests.openid.running import OpenIdProvider
 
 
 @pytest.fixture(scope="session")
-def _openid_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenIdProvider]:
+def openid_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenIdProvider]:
     process = OpenIdProvider(tmp_path_factory.mktemp("openid"))
     yield process
     process.stop()
@@ -19,14 +19,14 @@ def _openid_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenId
 
 @pytest.fixture
 def openid(
-    _openid_process: OpenIdProvider, db: None, settings: Settings
+    openid_process: OpenIdProvider, db: None, settings: Settings
 ) -> Iterator[OpenIdProvider]:
     """The provider as it began, at which people sign in as at a tenant of Entra ID."""
-    _openid_process.reset()
+    openid_process.reset()
     _forget()
     settings.SIGN_IN_METHOD = "entra"
-    settings.ENTRA = _openid_process.tenant()
-    yield _openid_process
+    settings.ENTRA = openid_process.tenant()
+    yield openid_process
     _forget()
 
 

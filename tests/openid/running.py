@@ -1,6 +1,7 @@
 """A real OpenID provider on loopback, in the manner of Entra ID, for all tests of one process."""
 
 import json
+import signal
 import subprocess
 import uuid
 from collections.abc import Mapping
@@ -124,14 +125,20 @@ class OpenIdProvider:
         assert self._process.stdout.readline() == "ready\n", self.log.read_text()
 
     def stop(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.close()
         self._process.wait(10)
         self._process.stdout.close()
 
+    def hang(self) -> None:
+        """Connections are taken from now on, and nothing is answered; until `reset`."""
+        self._process.send_signal(signal.SIGSTOP)
+
     def reset(self) -> None:
         """Everything as in the beginning, for the next test."""
+        self._process.send_signal(signal.SIGCONT)
         if self._process.poll() is not None:
             self.start()
         self.configure(**self._beginning())
@@ -158,6 +165,18 @@ class OpenIdProvider:
         return httpx.Client(
             base_url=self.origin, verify=self._authority.trusting(), follow_redirects=False
         )
+
+    def environment(self) -> dict[str, str]:
+        """The variables of a web node at which people sign in as at a tenant of Entra ID."""
+        return {
+            "MLOPS_ENTRA_ENABLED": "true",
+            "MLOPS_ENTRA_AUTHORITY": f"{self.origin}/tenant",
+            "MLOPS_ENTRA_AUDIENCE": AUDIENCE,
+            "MLOPS_ENTRA_CLIENT_ID": CLIENT_ID,
+            "MLOPS_ENTRA_KEY": KEY,
+            "MLOPS_ENTRA_CA": str(self.ca),
+            "MLOPS_ENTRA_GRAPH": f"{self.origin}/graph",
+        }
 
     def tenant(self, **changes: Any) -> EntraSettings:
         """The settings for it as a tenant of Entra ID."""
