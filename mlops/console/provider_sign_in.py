@@ -18,7 +18,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from mlops.accounts import audit, serving
+from mlops.accounts import audit, break_glass, serving
 from mlops.accounts.models import User
 from mlops.accounts.roles import NO_ROLE, role_of
 from mlops.accounts.sign_in import methods
@@ -126,6 +126,7 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
         "provider": label,
         "provider_address": _address("console:provider_sign_in", next=_safe_next(request), **again),
         "provider_problem": problem.format(label),
+        "is_glass_broken": break_glass.broken_now() is not None,
     }
 
 

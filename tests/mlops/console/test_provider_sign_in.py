@@ -8,9 +8,11 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
+from mlops.accounts import break_glass
 from mlops.accounts.models import AuditEntry, User
 from mlops.accounts.sign_in.entra.provider import TIMEOUT_SECONDS
 from mlops.console import provider_sign_in
+from tests.conftest import PASSWORD
 from tests.mlops.console.browser import SIGN_IN, csrf_token, open_browser
 from tests.openid.running import (
     ANSWER,
@@ -89,6 +91,15 @@ class TestThePage:
         browser = Client()
         browser.post(SIGN_IN, {"username": "admin", "password": "Quite-Secret-1"})
         assert not is_signed_in(browser)
+
+    def test_behind_the_broken_glass_it_is(self, openid: OpenIdProvider, admin: User) -> None:
+        break_glass.break_glass()
+        browser = open_browser()
+        page = browser.get(SIGN_IN)
+        assert "Sign in with Microsoft" in page.content.decode()
+        form = {"username": "admin", "password": PASSWORD, "csrfmiddlewaretoken": csrf_token(page)}
+        browser.post(SIGN_IN, form)
+        assert is_signed_in(browser)
 
     def test_nor_over_rest_which_says_what_is(self, openid: OpenIdProvider, admin: User) -> None:
         body = {"username": "admin", "password": "Quite-Secret-1"}

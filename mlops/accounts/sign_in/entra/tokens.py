@@ -15,6 +15,7 @@ from jwt.utils import base64url_decode
 
 from mlops.accounts import access_token
 from mlops.accounts.claims import Claims
+from mlops.accounts.keys import LEEWAY_SECONDS
 from mlops.accounts.models import User
 from mlops.accounts.sign_in import methods
 from mlops.accounts.sign_in.directory import DirectoryEntry, remember
@@ -64,7 +65,7 @@ def judged(token: str, judge: Provider) -> dict[str, Any]:
             algorithms=[key.algorithm_name],
             audience=[entra.audience, f"api://{entra.audience}"],
             issuer=list(judge.known().issuers),
-            leeway=access_token.LEEWAY_SECONDS,
+            leeway=LEEWAY_SECONDS,
             options={"require": ["iss", "aud", "sub", "iat", "exp"]},
         )
     except jwt.ExpiredSignatureError:
@@ -102,7 +103,7 @@ class ProviderTokens:
         name = (entra, token)
         with self._lock:
             known = self._read.get(name)
-        if known is not None and known.expires_on + access_token.LEEWAY_SECONDS > time():
+        if known is not None and known.expires_on + LEEWAY_SECONDS > time():
             return known
         claims = judged(token, provider())
         if not _is_access_token(token, claims):
