@@ -14,6 +14,11 @@ def env_str(name: str, default: str = "") -> str:
     return os.environ.get(name, "").strip() or default
 
 
+def env_secret(name: str) -> str:
+    """The variable's text as it is, blanks included."""
+    return os.environ.get(name, "")
+
+
 def env_int(name: str, default: int, *, minimum: int = 0) -> int:
     """The variable as a whole number of at least `minimum`."""
     text = env_str(name)

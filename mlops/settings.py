@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from mlops.accounts.sign_in import methods
 from mlops.accounts.sign_in.entra.configuration import entra_settings
+from mlops.accounts.sign_in.ldap_config import ldap_settings
 from mlops.console import theme
 from mlops.cors import checked_origins
 from mlops.database import database_from
@@ -132,9 +134,13 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Accounts.
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["mlops.accounts.sign_in.local.AccountBackend"]
+LDAP = ldap_settings()
 ENTRA = entra_settings()
-SIGN_IN_METHOD = "entra" if ENTRA else "local"  # how people sign in: local, ldap or entra
+SIGN_IN_METHOD = methods.chosen(ldap=LDAP is not None, entra=ENTRA is not None)
+AUTHENTICATION_BACKENDS = [
+    "mlops.accounts.sign_in.local.AccountBackend",
+    *(["mlops.accounts.sign_in.ldap.LdapBackend"] if LDAP else []),
+]
 # What a directory said of somebody counts for so long.
 ROLE_CACHE_SECONDS = env_int("MLOPS_ROLE_CACHE_MINUTES", 60, minimum=1) * 60
 AUTH_PASSWORD_VALIDATORS = [

@@ -7,6 +7,7 @@ Service accounts have no password; their keys count whatever the method is.
 from collections.abc import Collection
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 LOCAL = "local"
 LDAP = "ldap"
@@ -14,6 +15,21 @@ ENTRA = "entra"
 SERVICE = "service"
 
 LOCAL_ADMINISTRATOR = "admin"  # the account that the first start makes
+
+
+def chosen(*, ldap: bool, entra: bool) -> str:
+    """The method by which people sign in, by which directory is enabled.
+
+    Raises ImproperlyConfigured when both are.
+    """
+    if ldap and entra:
+        raise ImproperlyConfigured(
+            "MLOPS_LDAP_ENABLED and MLOPS_ENTRA_ENABLED are both set: people sign in by one"
+            " directory, so unset one of them."
+        )
+    if ldap:
+        return LDAP
+    return ENTRA if entra else LOCAL
 
 
 def of_people() -> str:

@@ -1,0 +1,155 @@
+"""Accounts of an LDAP directory or Active Directory (administration section 6).
+
+The query user finds the one entry of the typed name, and binding as that entry with the typed
+password proves who types. That the directory could not be asked is never a wrong password.
+"""
+
+import logging
+from typing import Any, NoReturn, cast
+
+import ldap
+from django.conf import settings
+from django.dispatch import receiver
+from django.http import HttpRequest
+from django_auth_ldap.backend import LDAPBackend, ldap_error
+
+from mlops.accounts.models import User
+from mlops.accounts.sign_in import ldap_servers, methods
+from mlops.accounts.sign_in.directory import DirectoryEntry, remember
+from mlops.accounts.sign_in.ldap_config import LdapConfig
+from mlops.accounts.sign_in.ldap_entries import Directory, Found, is_disabled
+from mlops.accounts.sign_in.local import AccountBackend
+from mlops.errors import DirectoryUnavailable, Forbidden, NotSignedIn
+
+logger = logging.getLogger(__name__)
+
+# How servers refuse a typed password, beside INVALID_CREDENTIALS: the entry has none, it is locked.
+_REFUSALS = (ldap.INAPPROPRIATE_AUTH, ldap.CONSTRAINT_VIOLATION, ldap.UNWILLING_TO_PERFORM)
+
+
+class LdapBackend(LDAPBackend):  # type: ignore[misc]
+    """Signs people in by the directory, while it is the method in force."""
+
+    @property
+    def default_settings(self) -> dict[str, Any]:
+        """The settings of the library."""
+        config = current_config()
+        return {
+            "SERVER_URI": lambda _: ldap_servers.answering(config),
+            "CONNECTION_OPTIONS": ldap_servers.options(config),
+            "START_TLS": config.start_tls,
+            "BIND_DN": config.query_user_dn,
+            "BIND_PASSWORD": config.query_user_password,
+            "USER_SEARCH": _UserSearch(config),
+            "ALWAYS_UPDATE_USER": False,  # get_or_build_user does
+        }
+
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
+    ) -> User | None:
+        """The user of this name and password; None when one is wrong.
+
+        Raises DirectoryUnavailable when that could not be found out, and NotSignedIn, with what to
+        tell the user, when their entry is of no use here.
+        """
+        if methods.of_people() != methods.LDAP or not (username and password):
+            return None
+        try:
+            (username + password).encode()
+        except UnicodeEncodeError:  # half a character, which no directory knows
+            return None
+        user: User | None = super().authenticate(request, username, password, **kwargs)
+        return user
+
+    def authenticate_ldap_user(self, ldap_user: Any, password: str) -> Any:
+        """The account of an entry as which the password binds."""
+        try:
+            if ldap_user.dn is None:  # none of the name, or several
+                return None
+        except ldap.LDAPError as error:
+            raise _unavailable(error) from None
+        try:
+            user = ldap_user.authenticate(password)
+        except _BindFailed as failure:
+            if isinstance(failure.error, _REFUSALS):
+                return None
+            raise _unavailable(failure.error) from None
+        if user is not None:
+            del user.ldap_user  # with it goes the connection
+        return user
+
+    def get_or_build_user(self, username: str, ldap_user: Any) -> tuple[User, bool]:  # noqa: ARG002
+        """The account of the entry, with its groups as they are now."""
+        try:
+            directory = Directory(current_config(), ldap_user.connection)
+            entry = directory.entry(Found(ldap_user.dn, ldap_user.attrs))
+            return remember(methods.LDAP, entry), False
+        except ldap.LDAPError as error:
+            raise _unavailable(error) from None
+        except Forbidden as error:
+            raise NotSignedIn(error.message) from None
+
+    def get_user(self, user_id: int) -> User | None:
+        """The user of a browser session, if their account is alive."""
+        return AccountBackend().get_user(user_id)
+
+
+class _UserSearch:
+    """The search for a typed name, as the library calls it."""
+
+    def __init__(self, config: LdapConfig) -> None:
+        self._config = config
+
+    def execute(self, connection: Any, filterargs: dict[str, str]) -> list[tuple[str, Any]]:
+        """The entries found; only a single one may sign in."""
+        found = Directory(self._config, connection).users_named(filterargs["user"])
+        if len(found) > 1:
+            logger.error("%s entries match a typed name, so nobody signs in by it.", len(found))
+        return [(one.dn, one.attributes) for one in found]
+
+
+class _BindFailed(Exception):  # noqa: N818 - it may be a refusal
+    """Binding as the user failed otherwise than by a wrong password."""
+
+    def __init__(self, error: ldap.LDAPError) -> None:
+        self.error = error
+        super().__init__()
+
+
+@receiver(ldap_error, sender=LdapBackend)
+def _raise(exception: ldap.LDAPError, **_: Any) -> NoReturn:
+    """The library would take every error for a wrong password."""
+    raise _BindFailed(exception) from None
+
+
+def current_config() -> LdapConfig:
+    """The settings of the directory; only to be asked for where LDAP is enabled."""
+    return cast(LdapConfig, settings.LDAP)
+
+
+def look_up(user: User) -> DirectoryEntry | None:
+    """The user's entry as it is now; None when it is gone, disabled or outside the search filter.
+
+    Raises DirectoryUnavailable.
+    """
+    config = current_config()
+    try:
+        with ldap_servers.connected(config, ldap_servers.answering(config)) as connection:
+            directory = Directory(config, connection)
+            found = directory.users_identified(user.username)
+            if len(found) != 1 or is_disabled(found[0]):
+                return None
+            return directory.entry(found[0])
+    except NotSignedIn:  # nobody could sign in by this entry any longer
+        return None
+    except ldap.LDAPError as error:
+        raise _unavailable(error) from None
+
+
+def _unavailable(error: ldap.LDAPError) -> DirectoryUnavailable:
+    logger.error("The directory cannot be asked: %s", ldap_servers.explanation(error))
+    return DirectoryUnavailable()

@@ -1,0 +1,72 @@
+"""Connections to the servers of the directory."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import ldap
+
+from mlops.accounts.sign_in.ldap_config import LdapConfig
+
+logger = logging.getLogger(__name__)
+
+# The server that answered last is asked first, so that a dead one costs its timeout only once.
+_answered_last: str | None = None
+
+
+def options(config: LdapConfig) -> dict[int, Any]:
+    """What every connection is made with; the order counts."""
+    found: dict[int, Any] = {
+        ldap.OPT_PROTOCOL_VERSION: ldap.VERSION3,
+        # Referrals would be followed without the query user's rights, into nowhere.
+        ldap.OPT_REFERRALS: ldap.OPT_OFF,
+        ldap.OPT_NETWORK_TIMEOUT: float(config.timeout_seconds),
+        ldap.OPT_TIMEOUT: float(config.timeout_seconds),
+    }
+    if config.is_encrypted:
+        found[ldap.OPT_X_TLS_REQUIRE_CERT] = ldap.OPT_X_TLS_DEMAND
+        if config.ca:
+            found[ldap.OPT_X_TLS_CACERTFILE] = str(config.ca)
+        found[ldap.OPT_X_TLS_NEWCTX] = 0  # takes over the other options of TLS
+    return found
+
+
+@contextmanager
+def connected(config: LdapConfig, uri: str) -> Iterator[Any]:
+    """A connection to one server, bound as the query user; raises ldap.LDAPError."""
+    connection = ldap.initialize(uri)
+    try:
+        for option, value in options(config).items():
+            connection.set_option(option, value)
+        if config.start_tls:
+            connection.start_tls_s()
+        connection.simple_bind_s(config.query_user_dn, config.query_user_password)
+        yield connection
+    finally:
+        with suppress(ldap.LDAPError):
+            connection.unbind_s()
+
+
+def answering(config: LdapConfig) -> str:
+    """The URI of a server that answers; raises the ldap.LDAPError of the last one if none does."""
+    global _answered_last
+    if len(config.uris) == 1:
+        return config.uris[0]
+    error: ldap.LDAPError = ldap.SERVER_DOWN()
+    for uri in sorted(config.uris, key=lambda uri: uri != _answered_last):
+        try:
+            with connected(config, uri):
+                _answered_last = uri
+                return uri
+        except ldap.LDAPError as failure:
+            logger.warning("%s does not serve: %s", uri, explanation(failure))
+            error = failure
+    raise error
+
+
+def explanation(error: ldap.LDAPError) -> str:
+    """What to tell an administrator."""
+    details: Mapping[str, Any] = next((arg for arg in error.args if isinstance(arg, dict)), {})
+    name = details.get("desc") or type(error).__name__
+    return f"{name} ({details['info']})" if details.get("info") else str(name)
