@@ -58,10 +58,6 @@ class LdapBackend(LDAPBackend):  # type: ignore[misc]
         """
         if methods.of_people() != methods.LDAP or not (username and password):
             return None
-        try:
-            (username + password).encode()
-        except UnicodeEncodeError:  # half a character, which no directory knows
-            return None
         user: User | None = super().authenticate(request, username, password, **kwargs)
         return user
 
@@ -70,11 +66,12 @@ class LdapBackend(LDAPBackend):  # type: ignore[misc]
         try:
             if ldap_user.dn is None:  # none of the name, or several
                 return None
-        except ldap.LDAPError as error:
-            raise _unavailable(error) from None
+        except _Failure as failure:
+            raise _unavailable(failure.error) from None
         try:
             user = ldap_user.authenticate(password)
-        except _BindFailed as failure:
+        except _Failure as failure:
+            # The query user is in, so this is about binding as the entry.
             if isinstance(failure.error, _REFUSALS):
                 return None
             raise _unavailable(failure.error) from None
@@ -112,8 +109,8 @@ class _UserSearch:
         return [(one.dn, one.attributes) for one in found]
 
 
-class _BindFailed(Exception):  # noqa: N818 - it may be a refusal
-    """Binding as the user failed otherwise than by a wrong password."""
+class _Failure(Exception):  # noqa: N818 - it may be a refusal
+    """An error of the directory within the library, which would take it for a wrong password."""
 
     def __init__(self, error: ldap.LDAPError) -> None:
         self.error = error
@@ -122,8 +119,7 @@ class _BindFailed(Exception):  # noqa: N818 - it may be a refusal
 
 @receiver(ldap_error, sender=LdapBackend)
 def _raise(exception: ldap.LDAPError, **_: Any) -> NoReturn:
-    """The library would take every error for a wrong password."""
-    raise _BindFailed(exception) from None
+    raise _Failure(exception) from None
 
 
 def current_config() -> LdapConfig:

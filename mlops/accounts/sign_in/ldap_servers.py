@@ -1,9 +1,12 @@
 """Connections to the servers of the directory."""
 
 import logging
+import socket
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import ldap
 
@@ -51,18 +54,40 @@ def connected(config: LdapConfig, uri: str) -> Iterator[Any]:
 def answering(config: LdapConfig) -> str:
     """The URI of a server that answers; raises the ldap.LDAPError of the last one if none does."""
     global _answered_last
-    if len(config.uris) == 1:
-        return config.uris[0]
     error: ldap.LDAPError = ldap.SERVER_DOWN()
     for uri in sorted(config.uris, key=lambda uri: uri != _answered_last):
         try:
-            with connected(config, uri):
-                _answered_last = uri
-                return uri
+            if config.use_ldaps:
+                _speak_tls(uri, config.timeout_seconds)
+            if len(config.uris) > 1:
+                with connected(config, uri):
+                    pass
         except ldap.LDAPError as failure:
             logger.warning("%s does not serve: %s", uri, explanation(failure))
             error = failure
+        else:
+            _answered_last = uri
+            return uri
     raise error
+
+
+def _speak_tls(uri: str, seconds: float) -> None:
+    """See that a server answers in TLS at all; raises ldap.LDAPError.
+
+    The library keeps its time limits everywhere but there: built on GnuTLS, as in Debian, it would
+    ask a server that says nothing again and again, for ever. Who answers is checked by it later.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    address = urlsplit(uri)
+    try:
+        with (
+            socket.create_connection((address.hostname, address.port), seconds) as plain,
+            context.wrap_socket(plain, server_hostname=address.hostname),
+        ):
+            pass
+    except (OSError, ValueError) as error:  # ValueError is of names that are none
+        raise ldap.SERVER_DOWN({"desc": "No TLS", "info": str(error)}) from None
 
 
 def explanation(error: ldap.LDAPError) -> str:
