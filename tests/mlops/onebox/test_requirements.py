@@ -23,7 +23,9 @@ def pinned(name: str) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements-ldap.txt", "requirements-dev.txt"]
+)
 def test_everything_is_pinned_with_what_it_needs_itself(name: str) -> None:
     names = pinned(name)
     for package in names:
