@@ -6,6 +6,7 @@ and the web node logs them at its start.
 
 import stat
 from collections.abc import Iterator
+from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,12 @@ def _errors(host: str) -> Iterator[CheckMessage]:
             " that has one in MLOPS_TRUSTED_PROXIES.",
             id="mlops.E002",
         )
+    if settings.LDAP and find_spec("django_auth_ldap") is None:
+        yield Error(
+            "MLOPS_LDAP_ENABLED is set, and the package for LDAP is not installed.",
+            hint="Type mlops/onebox/install.sh run, which installs it, or unset the variable.",
+            id="mlops.E010",
+        )
 
 
 def _warnings(host: str) -> Iterator[CheckMessage]:
@@ -68,6 +75,12 @@ def _warnings(host: str) -> Iterator[CheckMessage]:
             " passwords without being held back.",
             hint="Name the addresses of the proxies.",
             id="mlops.W003",
+        )
+    if settings.LDAP and not settings.LDAP.is_encrypted:
+        yield Warning(
+            "Passwords cross the network to the LDAP server in the clear.",
+            hint="Set MLOPS_LDAP_USE_LDAPS or MLOPS_LDAP_START_TLS.",
+            id="mlops.W010",
         )
     if not settings.HTTPS_ONLY and any(
         origin.startswith("https:") for origin in settings.CSRF_TRUSTED_ORIGINS

@@ -6,17 +6,14 @@ path, its certificate and its token keys, so that the reports of several can be 
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from mlops.accounts import key_rotation
-from mlops.accounts.break_glass import broken_now
-from mlops.accounts.sign_in import methods
-from mlops.accounts.sign_in.entra.provider import provider
-from mlops.errors import DirectoryUnavailable, MlopsError, NodeUntrusted
+from mlops.accounts.sign_in.status import authentication
+from mlops.errors import MlopsError, NodeUntrusted
+from mlops.status import Status, worst
 from nodes import trust, uris
 from nodes.background import run_sync
 from nodes.compute_node import ComputeNode
@@ -25,55 +22,26 @@ from nodes.models import NodeHealth
 from nodes.picture import declared_uris
 from nodes.runtime.api_version import API_VERSION, is_compatible
 
-StatusCode = Literal["pass", "warn", "fail"]
-
 _SECONDS = 3
 _AT_ONCE = 128
 # Members of ranges of which nobody has heard are asked as well when they are no more than this;
 # in larger ranges the prober finds them.
 _UNKNOWN_AT_MOST = 256
 
-_SEVERITY: Sequence[StatusCode] = ["pass", "warn", "fail"]
 _FIGURES = ("maxPoolSize", "activeShellCount", "currentPoolSize")
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """The state of one part, and of the parts that it has, if it can have any."""
-
-    code: StatusCode
-    details: Mapping[str, Any] = field(default_factory=dict)
-    components: "Mapping[str, Status] | None" = None
 
 
 def report() -> Status:
     """The state of web node, compute nodes, sign-in and database; raises DatabaseError."""
     components = {
         "backends": _backends(),
-        "authentication": _authentication(),
+        "authentication": authentication(),
         "database": _database(),
     }
     details = {"logPath": str(settings.LOG_DIR)}
     if (context := trust.of_web_node()) and context.certificate:
         details |= _of_certificate(context.certificate.body())
-    return Status(_worst(components), details, components)
-
-
-def _authentication() -> Status:
-    """A warning while the glass is broken, and when web nodes refuse each other's tokens."""
-    found = _sign_in()
-    reasons = [text for text in (key_rotation.disagreement(), _broken_glass()) if text]
-    if not reasons:
-        return found
-    code = max(found.code, "warn", key=_SEVERITY.index)
-    return Status(code, {**found.details, "reason": " ".join(reasons)}, found.components)
-
-
-def _broken_glass() -> str:
-    broken = broken_now()
-    if broken is None:
-        return ""
-    return f"The local administrator may sign in until {broken.closes_at:%Y-%m-%d %H:%M} UTC."
+    return Status(worst(each.code for each in components.values()), details, components)
 
 
 def _of_certificate(report: Mapping[str, Any]) -> dict[str, str]:
@@ -81,24 +49,6 @@ def _of_certificate(report: Mapping[str, Any]) -> dict[str, str]:
         "certificateSubject": str(report.get("subject", "")),
         "certificateExpires": str(report.get("expires", "")),
     }
-
-
-def _worst(components: Mapping[str, Status]) -> StatusCode:
-    return max((each.code for each in components.values()), key=_SEVERITY.index)
-
-
-def _sign_in() -> Status:
-    if methods.of_people() != methods.ENTRA:
-        return Status("pass", components={"localAdmin": Status("pass")})
-    entra = provider().entra
-    details = {"authority": entra.authority, "audience": entra.audience}
-    try:
-        provider().check()
-    except DirectoryUnavailable as error:
-        child = Status("fail", {**details, "reason": error.message})
-    else:
-        child = Status("pass", details)
-    return Status(child.code, components={"azureActiveDirectory": child})
 
 
 def _database() -> Status:

@@ -11,10 +11,11 @@ from rest_framework.views import APIView
 from mlops.errors import MlopsError
 from mlops.last_resort import error_of
 from mlops.representation import error_responses
+from mlops.status import Status as State
 from nodes import status
 
 
-class Status(serializers.Serializer[status.Status]):
+class Status(serializers.Serializer[State]):
     """The state of one part and of its parts."""
 
     statusCode = serializers.ChoiceField(  # noqa: N815 - the contract's spelling
@@ -30,7 +31,7 @@ class Status(serializers.Serializer[status.Status]):
             "nullable": True,
         }
     )
-    def get_components(self, part: status.Status) -> dict[str, Any] | None:
+    def get_components(self, part: State) -> dict[str, Any] | None:
         """The parts by name; null where there can be none."""
         if part.components is None:
             return None

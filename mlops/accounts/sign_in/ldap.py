@@ -4,11 +4,11 @@ The query user finds the one entry of the typed name, and binding as that entry 
 password proves who types. That the directory could not be asked is never a wrong password.
 """
 
+import dataclasses
 import logging
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 import ldap
-from django.conf import settings
 from django.dispatch import receiver
 from django.http import HttpRequest
 from django_auth_ldap.backend import LDAPBackend, ldap_error
@@ -16,12 +16,14 @@ from django_auth_ldap.backend import LDAPBackend, ldap_error
 from mlops.accounts.models import User
 from mlops.accounts.sign_in import ldap_servers, methods
 from mlops.accounts.sign_in.directory import DirectoryEntry, remember
-from mlops.accounts.sign_in.ldap_config import LdapConfig
+from mlops.accounts.sign_in.ldap_config import LdapConfig, current_ldap
 from mlops.accounts.sign_in.ldap_entries import Directory, Found, is_disabled
 from mlops.accounts.sign_in.local import AccountBackend
 from mlops.errors import DirectoryUnavailable, Forbidden, NotSignedIn
 
 logger = logging.getLogger(__name__)
+
+_CHECK_SECONDS = 2  # for each server, as somebody waits for the state of everything
 
 # How servers refuse a typed password, beside INVALID_CREDENTIALS: the entry has none, it is locked.
 _REFUSALS = (ldap.INAPPROPRIATE_AUTH, ldap.CONSTRAINT_VIOLATION, ldap.UNWILLING_TO_PERFORM)
@@ -33,7 +35,7 @@ class LdapBackend(LDAPBackend):  # type: ignore[misc]
     @property
     def default_settings(self) -> dict[str, Any]:
         """The settings of the library."""
-        config = current_config()
+        config = current_ldap()
         return {
             "SERVER_URI": lambda _: ldap_servers.answering(config),
             "CONNECTION_OPTIONS": ldap_servers.options(config),
@@ -82,7 +84,7 @@ class LdapBackend(LDAPBackend):  # type: ignore[misc]
     def get_or_build_user(self, username: str, ldap_user: Any) -> tuple[User, bool]:  # noqa: ARG002
         """The account of the entry, with its groups as they are now."""
         try:
-            directory = Directory(current_config(), ldap_user.connection)
+            directory = Directory(current_ldap(), ldap_user.connection)
             entry = directory.entry(Found(ldap_user.dn, ldap_user.attrs))
             return remember(methods.LDAP, entry), False
         except ldap.LDAPError as error:
@@ -122,17 +124,12 @@ def _raise(exception: ldap.LDAPError, **_: Any) -> NoReturn:
     raise _Failure(exception) from None
 
 
-def current_config() -> LdapConfig:
-    """The settings of the directory; only to be asked for where LDAP is enabled."""
-    return cast(LdapConfig, settings.LDAP)
-
-
 def look_up(user: User) -> DirectoryEntry | None:
     """The user's entry as it is now; None when it is gone, disabled or outside the search filter.
 
     Raises DirectoryUnavailable.
     """
-    config = current_config()
+    config = current_ldap()
     try:
         with ldap_servers.connected(config, ldap_servers.answering(config)) as connection:
             directory = Directory(config, connection)
@@ -144,6 +141,16 @@ def look_up(user: User) -> DirectoryEntry | None:
         return None
     except ldap.LDAPError as error:
         raise _unavailable(error) from None
+
+
+def check() -> None:
+    """Whether a server lets the query user in; raises DirectoryUnavailable, which says why not."""
+    config = dataclasses.replace(current_ldap(), timeout_seconds=_CHECK_SECONDS)
+    try:
+        with ldap_servers.connected(config, ldap_servers.answering(config)):
+            pass
+    except ldap.LDAPError as error:
+        raise DirectoryUnavailable(ldap_servers.explanation(error)) from None
 
 
 def _unavailable(error: ldap.LDAPError) -> DirectoryUnavailable:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from mlops.encrypted_secrets import decrypted
@@ -41,6 +42,11 @@ class LdapConfig:
     def is_encrypted(self) -> bool:
         """Whether passwords travel to the servers within TLS."""
         return self.use_ldaps or self.start_tls
+
+
+def current_ldap() -> LdapConfig:
+    """The settings in force; only to be asked for where LDAP is enabled."""
+    return cast(LdapConfig, settings.LDAP)
 
 
 def ldap_settings() -> LdapConfig | None:

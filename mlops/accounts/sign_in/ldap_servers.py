@@ -57,11 +57,10 @@ def answering(config: LdapConfig) -> str:
     error: ldap.LDAPError = ldap.SERVER_DOWN()
     for uri in sorted(config.uris, key=lambda uri: uri != _answered_last):
         try:
-            if config.use_ldaps:
-                _speak_tls(uri, config.timeout_seconds)
             if len(config.uris) > 1:
-                with connected(config, uri):
-                    pass
+                try_out(config, uri)
+            elif config.use_ldaps:
+                _speak_tls(uri, config.timeout_seconds)
         except ldap.LDAPError as failure:
             logger.warning("%s does not serve: %s", uri, explanation(failure))
             error = failure
@@ -69,6 +68,14 @@ def answering(config: LdapConfig) -> str:
             _answered_last = uri
             return uri
     raise error
+
+
+def try_out(config: LdapConfig, uri: str) -> None:
+    """See that a server lets the query user in; raises ldap.LDAPError."""
+    if config.use_ldaps:
+        _speak_tls(uri, config.timeout_seconds)
+    with connected(config, uri):
+        pass
 
 
 def _speak_tls(uri: str, seconds: float) -> None:

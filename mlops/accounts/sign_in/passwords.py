@@ -32,7 +32,11 @@ def sign_in(request: HttpRequest | None, *, username: str, password: str) -> Use
     attempt = Attempt(username, address)
     attempt.admit()
     # Django hashes once for unknown and inactive users too, so time tells nothing.
-    user = authenticate(request, username=username, password=password)
+    try:
+        user = authenticate(request, username=username, password=password)
+    except NotSignedIn as error:  # the password was right, but the entry is of no use here
+        audit.record(_ACTION, user="", outcome=audit.REFUSED, reason=error.message)
+        raise
     if not isinstance(user, User):
         _note_failure(attempt, username, address)
         raise NotSignedIn(_refusal())

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from mlops.accounts.command_line import add_user_argument, user_named
 from mlops.errors import MlopsError
+from mlops.status import Status
 from nodes import actions, uris
 from nodes.declared import declared_entries
 from nodes.draining import drain_nodes, resume_nodes
@@ -18,7 +19,7 @@ from nodes.health import names
 from nodes.overview import KnownNode, known_nodes
 from nodes.picture import declared_uris
 from nodes.preview import preview
-from nodes.status import Status, states_of
+from nodes.status import states_of
 
 
 class Command(BaseCommand):

@@ -16,6 +16,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils.module_loading import import_string
 
 from mlops import checks
 from mlops.accounts import key_rotation
@@ -58,6 +59,9 @@ class Command(BaseCommand):
         connection.close()
         importlib.import_module("mlops.asgi")
         collect_seldom()
+        if settings.LDAP:
+            log_faults = import_string("mlops.accounts.sign_in.ldap_report.log_faults")
+            threading.Thread(target=log_faults, name="directory-check", daemon=True).start()
         with _listening(host, port) as listener:
             server = _Server(
                 uvicorn.Config(

@@ -159,7 +159,7 @@ def test_it_is_entered_into_the_audit_trail_and_logged_loudly(
     assert [each.levelno for each in caplog.records] == [logging.CRITICAL] * 2
 
 
-def test_the_status_warns_while_it_is_broken(directory: None) -> None:
+def test_the_status_warns_while_it_is_broken(admin: User, ldap_sign_in: Settings) -> None:
     assert status.report().components["authentication"].code == "pass"  # type: ignore[index]
     break_glass()
     shown = status.report().components["authentication"]  # type: ignore[index]

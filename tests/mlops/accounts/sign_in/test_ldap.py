@@ -13,7 +13,7 @@ from django.test import Client
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from mlops.accounts.models import User
+from mlops.accounts.models import AuditEntry, User
 from mlops.accounts.roles import Role, role_of
 from mlops.accounts.sign_in.ldap import look_up
 from mlops.accounts.sign_in.passwords import BAD_CREDENTIALS
@@ -181,6 +181,9 @@ class TestCredentials:
         assert "belongs to a Local account" in response.json()["message"]
         local.refresh_from_db()
         assert (local.sign_in_method, local.directory_id) == ("local", "")
+        entry = AuditEntry.objects.get()
+        assert (entry.action, entry.outcome) == ("sign in", "refused")
+        assert "belongs to a Local account" in entry.reason
 
     def test_local_accounts_are_off(self, slapd: Slapd) -> None:
         User.objects.create_superuser("admin", password=PASSWORD)
