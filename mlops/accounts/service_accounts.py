@@ -58,10 +58,13 @@ def remove_service_account(*, user: User, name: str) -> None:
     """
     require_role(user, Role.OWNER)
     require_sign_in(user)
+    unknown = NotFound(f"There is no service account named {name!r}.")
+    if not name.isprintable():
+        raise unknown
     with transaction.atomic():
         account = service_accounts().filter(username=name).first()
         if account is None:
-            raise NotFound(f"There is no service account named {name!r}.")
+            raise unknown
         audit.record(
             "remove service account",
             user=user,
@@ -84,8 +87,8 @@ def _check(name: str, description: str) -> None:
             f"The name must have 1 to {_MAX_NAME_LENGTH} letters, digits, or any of @ . + - _.",
             fields="name",
         )
-    if len(description) > _MAX_DESCRIPTION_LENGTH or "\0" in description:
+    if len(description) > _MAX_DESCRIPTION_LENGTH or not description.isprintable():
         raise InvalidRequest(
-            f"The description must have {_MAX_DESCRIPTION_LENGTH} characters at most.",
+            f"The description must have {_MAX_DESCRIPTION_LENGTH} printable characters at most.",
             fields="description",
         )

@@ -1,5 +1,6 @@
 """The official Python client against a real one-box (clients.md part A)."""
 
+import json
 import subprocess
 import sys
 import textwrap
@@ -99,6 +100,19 @@ def test_an_existing_token_signs_in(one_box: Any, client: Any) -> None:
 
 
 # -- deploy and consume --------------------------------------------------------------------------
+
+
+def test_an_api_key_stands_for_a_token(one_box: Any, client: Any, name: str) -> None:
+    client.service(name).version("1").code_fn(add).inputs(x=float, y=float).outputs(
+        answer=float
+    ).deploy()
+    made = client._http_client.post("/apikeys", data=json.dumps({"name": name})).json()
+    by_key = official.sign_in_by(one_box.url, made["key"])
+    result = by_key.get_service(name, version="1").add(2.0, 3.0)
+    assert result.output("answer") == 5.0
+    client._http_client.delete(f"/apikeys/{made['id']}")
+    with pytest.raises(HttpException, match="401"):
+        by_key.list_services()
 
 
 def test_a_model_deployed_with_a_function_predicts_like_the_model(

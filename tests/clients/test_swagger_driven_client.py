@@ -90,6 +90,21 @@ def test_a_call_gets_its_outputs_and_files(service: str, token: str) -> None:
     assert base64.b64decode(result["outputFiles"]["note.txt"]).decode() == "ü"
 
 
+def test_an_api_key_for_the_service_alone_stands_for_a_token(
+    service: str, http: httpx.Client
+) -> None:
+    name = service.split("/")[-2]
+    made = http.post("/apikeys", json={"name": "generated", "services": [name]}).json()
+    client = swagger_driven.load(service, made["key"])
+    result = client.double(WebServiceParameters=INPUT).response().result
+    assert result["outputParameters"] == OUTPUT
+    assert client.GetBatchExecutions().response().result == []
+    http.delete(f"/apikeys/{made['id']}").raise_for_status()
+    with pytest.raises(swagger_driven.HTTPError) as refused:
+        client.double(WebServiceParameters=INPUT).response()
+    assert refused.value.status_code == 401
+
+
 def test_a_wrong_input_is_refused_as_documented(service: str, token: str) -> None:
     client = swagger_driven.load(service, token)
     with pytest.raises(swagger_driven.HTTPBadRequest) as refused:

@@ -1,10 +1,12 @@
 """Two web nodes on one PostgreSQL, with one compute node behind them."""
 
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import jwt
 import pytest
 
 from tests.database_option import own_database
@@ -129,6 +131,91 @@ def test_a_token_is_good_on_both_until_it_is_revoked_on_one(web_nodes: list[WebN
     query = {"refreshToken": second["refresh_token"]}
     assert one.http.delete("/login/refreshToken", params=query).status_code == 200
     assert [status(node, second) for node in web_nodes] == [401, 401]
+
+
+def statuses(client: httpx.Client) -> list[int]:
+    """Those of a REST call and of a scoring call."""
+    calls = [client.get("/services"), client.post("/api/open/v1", json={})]
+    return [call.status_code for call in calls]
+
+
+def shuts_within_a_second(node: WebNode, bearer: str, act: Callable[[], object]) -> bool:
+    """Whether both ways into the node, which knows the caller already, are shut after `act`."""
+    with node.client(Authorization=f"Bearer {bearer}") as client:
+        assert statuses(client) == [200, 200]
+        act()
+        done = time.monotonic()
+        while (found := statuses(client)) != [401, 401]:
+            if time.monotonic() - done > 1:
+                return False
+            assert found[0] == 401  # the database is asked each time
+    return True
+
+
+@pytest.fixture
+def service(left: httpx.Client) -> None:
+    left.post("/services/open/v1", json=SERVICE)
+
+
+def test_a_revocation_on_one_counts_on_the_other_within_a_second(
+    web_nodes: list[WebNode], service: None
+) -> None:
+    one, other = web_nodes
+    pair = one.http.post("/login", json={"username": "admin", "password": PASSWORD}).json()
+    query = {"refreshToken": pair["refresh_token"]}
+    assert shuts_within_a_second(
+        other,
+        pair["access_token"],
+        lambda: one.http.delete("/login/refreshToken", params=query).raise_for_status(),
+    )
+
+
+def test_a_refresh_token_used_again_on_one_ends_the_login_on_the_other_within_a_second(
+    web_nodes: list[WebNode], service: None
+) -> None:
+    one, other = web_nodes
+    stolen = one.http.post("/login", json={"username": "admin", "password": PASSWORD}).json()
+    body = {"refreshToken": stolen["refresh_token"]}
+    newest = one.http.post("/login/refreshToken", json=body).json()
+
+    def reuse() -> None:
+        assert one.http.post("/login/refreshToken", json=body).status_code == 401
+
+    assert shuts_within_a_second(other, newest["access_token"], reuse)
+
+
+def test_an_api_key_revoked_on_one_is_dead_on_the_other_within_a_second(
+    web_nodes: list[WebNode], service: None, left: httpx.Client
+) -> None:
+    made = left.post("/apikeys", json={"name": "shared"}).json()
+    assert shuts_within_a_second(
+        web_nodes[1], made["key"], lambda: left.delete(f"/apikeys/{made['id']}").raise_for_status()
+    )
+
+
+def test_a_service_account_removed_on_one_is_out_on_the_other_within_a_second(
+    web_nodes: list[WebNode], service: None, left: httpx.Client
+) -> None:
+    left.post("/serviceaccounts", json={"name": "robot", "role": "Reader"}).raise_for_status()
+    made = left.post("/apikeys", json={"name": "shared", "account": "robot"}).json()
+    assert shuts_within_a_second(
+        web_nodes[1], made["key"], lambda: left.delete("/serviceaccounts/robot").raise_for_status()
+    )
+
+
+def test_a_new_token_key_is_taken_up_by_running_nodes(
+    web_nodes: list[WebNode], service: None
+) -> None:
+    one, other = web_nodes
+    credentials = {"username": "admin", "password": PASSWORD}
+    before = one.http.post("/login", json=credentials).json()["access_token"]
+    one.run("from django.core.management import call_command; call_command('rotate_token_key')")
+    after = one.http.post("/login", json=credentials).json()["access_token"]
+    assert jwt.get_unverified_header(before)["kid"] != jwt.get_unverified_header(after)["kid"]
+    for node in (one, other):
+        for token in (before, after):
+            with node.client(Authorization=f"Bearer {token}") as client:
+                assert statuses(client) == [200, 200]
 
 
 def test_a_session_opened_on_one_is_used_and_closed_on_the_other(

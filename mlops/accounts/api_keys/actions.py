@@ -82,6 +82,8 @@ def revoke_api_key(*, user: User, key_id: str) -> ApiKey:
     """The key, which opens nothing any more; raises NotFound for one that the user does not see."""
     require_role(user, Role.READER)
     require_sign_in(user)
+    if not key_id.isprintable():
+        raise NotFound(_UNKNOWN)
     with transaction.atomic():
         key = visible_keys(user).filter(pk=key_id).first()
         if key is None:
@@ -120,7 +122,7 @@ def _account(user: User, role: Role, username: str) -> User:
     if username in ("", user.username):
         return user
     require(role, Role.OWNER)
-    account = User.objects.filter(username=username).first()
+    account = User.objects.filter(username=username).first() if username.isprintable() else None
     if account is None:
         raise NotFound(f"There is no account named {username!r}.")
     if account.sign_in_method != methods.SERVICE:

@@ -98,6 +98,8 @@ def test_a_call_by_an_api_key_is_noted_with_the_id_of_the_key(node: WebNode) -> 
         request, _ = subjects_of(node, answer)
         assert (request["UserPrincipalName"], request["LoginSessionId"]) == ("admin", made["id"])
     assert made["key"][23:87] not in node.log.read_text()
+    with node.sign_in() as signed_in:
+        wait_until(lambda: signed_in.get("/apikeys").json()[-1]["lastUseTime"])
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,15 @@ def test_what_it_published_stays_when_it_is_removed(admin: User) -> None:
     assert not service_accounts().exists()
 
 
-@pytest.mark.parametrize("name", ["alice", "nobody"])
+@pytest.mark.parametrize("description", ["x" * 257, "a\nb", "\0", "\ud800"])
+def test_a_description_that_cannot_be_shown_is_refused(admin: User, description: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        create_service_account(user=admin, name="x", role=Role.READER, description=description)
+    assert refused.value.fields == "description"
+    assert not service_accounts().exists()
+
+
+@pytest.mark.parametrize("name", ["alice", "nobody", "\0", "\ud800"])
 def test_only_service_accounts_are_removed(admin: User, alice: User, name: str) -> None:
     with pytest.raises(NotFound):
         remove_service_account(user=admin, name=name)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from mlops.accounts import access_token, bearers, tokens
-from mlops.accounts.models import RefreshToken, TokenFamily, User
+from mlops.accounts.models import AuditEntry, RefreshToken, TokenFamily, User
 from mlops.errors import NotSignedIn
 
 
@@ -109,6 +109,35 @@ def test_a_reused_refresh_token_kills_its_family(alice: User) -> None:
         bearers.credentials_of(newest.access_token)
     with pytest.raises(NotSignedIn):
         tokens.renew(newest.refresh_token)
+
+
+def test_what_becomes_of_a_login_is_entered_into_the_audit_trail(alice: User) -> None:
+    left, stolen = tokens.issue(alice), tokens.issue(alice)
+    tokens.revoke(left.refresh_token)
+    tokens.renew(stolen.refresh_token)
+    with pytest.raises(NotSignedIn):
+        tokens.renew(stolen.refresh_token)
+    entries = AuditEntry.objects.order_by("pk")
+    assert list(entries.values_list("action", "username", "outcome")) == [
+        ("sign out", "alice", "success"),
+        ("use refresh token", "alice", "refused"),
+    ]
+    for pair in (left, stolen):
+        assert pair.refresh_token not in repr(list(entries.values()))
+
+
+@pytest.mark.parametrize("method", ["ldap", "entra"])
+def test_no_pair_is_had_for_an_account_of_another_method(
+    alice: User, settings: Settings, method: str
+) -> None:
+    pair = tokens.issue(alice)
+    settings.SIGN_IN_METHOD = method
+    before = rows()
+    with pytest.raises(NotSignedIn):
+        tokens.issue(alice)
+    with pytest.raises(NotSignedIn):
+        tokens.renew(pair.refresh_token)
+    assert rows() == before
 
 
 def test_a_used_refresh_token_cannot_revoke_quietly_but_kills_its_family(alice: User) -> None:

@@ -73,7 +73,10 @@ def test_others_make_keys_of_their_own_accounts_only(
     assert not ApiKey.objects.exists()
 
 
-@pytest.mark.parametrize(("account", "error"), [("alice", Forbidden), ("nobody", NotFound)])
+@pytest.mark.parametrize(
+    ("account", "error"),
+    [("alice", Forbidden), ("nobody", NotFound), ("\0", NotFound), ("\ud800", NotFound)],
+)
 def test_an_owner_makes_no_keys_of_other_people(
     admin: User, alice: User, account: str, error: type[MlopsError]
 ) -> None:
@@ -126,6 +129,12 @@ def test_somebody_elses_key_is_unknown(alice: User, bob: User) -> None:
     with pytest.raises(NotFound):
         revoke_api_key(user=bob, key_id=made.key.pk)
     assert bearers.credentials_of(made.text).user == alice
+
+
+@pytest.mark.parametrize("key_id", ["", "\0", "\ud800", "0" * 16, "x" * 1000])
+def test_a_key_that_is_none_is_unknown(admin: User, key_id: str) -> None:
+    with pytest.raises(NotFound):
+        revoke_api_key(user=admin, key_id=key_id)
 
 
 def test_who_came_by_a_key_manages_none(admin: User, robot: User) -> None:
