@@ -12,4 +12,7 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         """Have browser sessions known by their logins, and the settings checked."""
         from mlops import checks  # noqa: F401 - it needs the settings
-        from mlops.accounts.sign_in import browser  # noqa: F401 - it needs the models
+
+        # They need the models.
+        from mlops.accounts import browser_sessions  # noqa: F401
+        from mlops.accounts.sign_in import browser  # noqa: F401

@@ -39,8 +39,3 @@ client_service.function_beget = _function_beget
 def sign_in(url: str, username: str, password: str) -> Any:
     """A client of the server at `url`, signed in the way its users do."""
     return DeployClient(url, use=MLServer, auth=(username, password))
-
-
-def sign_in_by(url: str, token: str) -> Any:
-    """The same for who has a token already, or an API key."""
-    return DeployClient(url, use=MLServer, auth=token)

@@ -107,7 +107,7 @@ def test_an_api_key_stands_for_a_token(one_box: Any, client: Any, name: str) -> 
         answer=float
     ).deploy()
     made = client._http_client.post("/apikeys", data=json.dumps({"name": name})).json()
-    by_key = official.sign_in_by(one_box.url, made["key"])
+    by_key = official.DeployClient(one_box.url, use=official.MLServer, auth=made["key"])
     result = by_key.get_service(name, version="1").add(2.0, 3.0)
     assert result.output("answer") == 5.0
     client._http_client.delete(f"/apikeys/{made['id']}")
