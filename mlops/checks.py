@@ -130,6 +130,7 @@ def _warnings_for_a_network(host: str) -> Iterator[CheckMessage]:
 def _private_files() -> Iterator[Path]:
     if settings.SECRETS_DIR.is_dir():
         yield from sorted(settings.SECRETS_DIR.iterdir())
+    yield settings.DATA_DIR / "mlops.sqlite3"
     given = [
         settings.TOKEN_SIGNING_KEY_FILE,
         settings.TLS_WEB_KEY,

@@ -5,6 +5,7 @@ Nothing here repeats the URL or a part of it: it holds the password.
 
 import fcntl
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -117,6 +118,16 @@ def kept_connection() -> Iterator[None]:
         yield
     finally:
         connection.close_at = None
+
+
+@contextmanager
+def private_files() -> Iterator[None]:
+    """Files that are made in the context, such as a new database, are for this process's user."""
+    umask = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(umask)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ def production(settings: Settings, tmp_path: Path) -> Settings:
     settings.HTTPS_ONLY = True
     settings.TRUSTED_PROXIES = ["10.0.0.2"]
     settings.CSRF_TRUSTED_ORIGINS = ["https://mlops.example.com"]
+    settings.DATA_DIR = tmp_path
     settings.SECRETS_DIR = tmp_path / "secrets"
     settings.SECRETS_DIR.mkdir()
     return settings
@@ -64,8 +65,9 @@ def test_what_is_wrong_is_said_with_what_to_do(
     assert advice in said()[number]
 
 
-def test_secrets_that_others_can_read_are_named(production: Settings) -> None:
-    secret = production.SECRETS_DIR / "cluster_key"
+@pytest.mark.parametrize("name", ["secrets/cluster_key", "mlops.sqlite3"])
+def test_secrets_that_others_can_read_are_named(production: Settings, name: str) -> None:
+    secret = production.DATA_DIR / name
     secret.write_text(LONG)
     secret.chmod(0o640)
     assert said() == {}
@@ -111,6 +113,11 @@ def test_a_node_with_tls_passes_all_checks(tmp_path: Path) -> None:
     tls |= {f"MLOPS_TLS_WEB_{name}": str(tmp_path / name) for name in ("CERTIFICATE", "KEY")}
     done = manage(tmp_path, "check", "--deploy", "--fail-level", "WARNING", **tls)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_database_is_made_for_its_user_only(tmp_path: Path) -> None:
+    assert manage(tmp_path, "migrate").returncode == 0
+    assert (tmp_path / "mlops.sqlite3").stat().st_mode & 0o077 == 0
 
 
 def test_a_box_on_this_machine_passes_the_daily_checks_in_silence(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from django.utils.module_loading import import_string
 
 from mlops import checks
 from mlops.accounts import key_rotation
-from mlops.database import exclusive, explanation
+from mlops.database import exclusive, explanation, private_files
 from mlops.parting import PartingHttpProtocol
 from nodes import background, trust
 from nodes.runtime.certificates import TlsError
@@ -53,7 +53,8 @@ class Command(BaseCommand):
             contexts = trust.of_web_node(), trust.of_client()
         except TlsError as error:
             raise CommandError(str(error)) from None
-        _prepare_database()
+        with private_files():
+            _prepare_database()
         if text := key_rotation.disagreement():
             logger.error(text)
         connection.close()
