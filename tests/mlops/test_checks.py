@@ -1,5 +1,6 @@
 """What is said about settings that are not as they should be."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from pytest_django import Settings
 
 from mlops import checks
+from mlops.accounts.sign_in.ldap_config import LdapConfig
 from tests.nodes.runtime.running import ROOT
 
 NETWORK = "10.0.0.4"
@@ -41,6 +43,30 @@ def test_nothing_is_said_of_good_settings(production: Settings) -> None:
 
 def test_nothing_is_said_of_a_box_that_nobody_else_reaches(settings: Settings) -> None:
     assert said("127.0.0.1") == said("::1") == said("localhost") == {}
+
+
+def test_ldap_is_told_what_it_lacks(production: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    production.LDAP = LdapConfig(
+        hosts=("ldap.example.com",),
+        port=389,
+        use_ldaps=False,
+        start_tls=False,
+        ca=None,
+        query_user_dn="cn=query",
+        query_user_password="Quite-Secret-1",
+        search_base="dc=example",
+        search_filter="(cn={0})",
+        unique_attribute="uid",
+        display_name_attribute="name",
+        email_attribute="mail",
+        nested_groups=False,
+        timeout_seconds=5,
+    )
+    assert said().keys() == {"mlops.W010"}
+    production.LDAP = dataclasses.replace(production.LDAP, start_tls=True)
+    assert said() == {}
+    monkeypatch.setattr(checks, "find_spec", lambda name: None)
+    assert "mlops/onebox/install.sh run" in said()["mlops.E010"]
 
 
 @pytest.mark.parametrize(
