@@ -29,7 +29,7 @@ logger = logging.getLogger("mlops.actions")
 
 _API = re.compile(
     r"/(login|apikeys|serviceaccounts|services|realtime-services|api|sessions|snapshots|status"
-    r"|computenodes)(/|$)"
+    r"|computenodes|grants|audit)(/|$)"
 )
 _TOKEN_IN_PATH = re.compile(r"(/login/refreshToken/).+", re.IGNORECASE | re.DOTALL)
 _NO_ANSWER = 499  # what web servers note for a client that went away before it was answered

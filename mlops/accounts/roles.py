@@ -4,6 +4,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.http import HttpRequest
 
 from mlops.accounts.sign_in import methods
 from mlops.errors import Forbidden
@@ -73,3 +74,8 @@ def role_for_nodes() -> Role:
     Owner; where no group makes anybody an Owner, Contributors may.
     """
     return Role.OWNER if settings.ROLE_GROUPS["Owner"] else Role.CONTRIBUTOR
+
+
+def is_owner(request: HttpRequest) -> bool:
+    """Whether the browser's user is an Owner."""
+    return request.user.is_authenticated and role_of(request.user) == Role.OWNER

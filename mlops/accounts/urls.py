@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from mlops.accounts.api.audit import AuditTrail
 from mlops.accounts.api.keys import ApiKeyById, ApiKeys
 from mlops.accounts.api.login import LoginView, RefreshTokenPathView, RefreshTokenView
 from mlops.accounts.api.service_accounts import ServiceAccountByName, ServiceAccounts
@@ -21,4 +22,6 @@ urlpatterns = [
     # /serviceaccounts
     path("serviceaccounts", ServiceAccounts.as_view(), name="service-accounts"),
     path("serviceaccounts/<str:username>", ServiceAccountByName.as_view(), name="service-account"),
+    # /audit
+    path("audit", AuditTrail.as_view(), name="audit"),
 ]

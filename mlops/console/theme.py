@@ -7,6 +7,7 @@ from django.urls import reverse_lazy
 
 SERVICES = reverse_lazy("console:services_version_changelist")
 NODES = reverse_lazy("console:nodes_nodehealth_changelist")
+AUDIT_TRAIL = reverse_lazy("console:accounts_auditentry_changelist")
 NODE_ENTRIES = reverse_lazy("console:nodes_nodeentry_changelist")
 API_DOCUMENTATION = reverse_lazy("docs")
 
@@ -49,6 +50,12 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     {"title": "Services", "icon": "deployed_code", "link": SERVICES},
                     {"title": "Compute nodes", "icon": "dns", "link": NODES},
+                    {
+                        "title": "Audit trail",
+                        "icon": "history",
+                        "link": AUDIT_TRAIL,
+                        "permission": "mlops.accounts.roles.is_owner",
+                    },
                     {"title": "API documentation", "icon": "api", "link": API_DOCUMENTATION},
                 ],
             },

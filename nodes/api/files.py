@@ -9,7 +9,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from mlops.representation import NODE_ERRORS, caller, error_responses
-from nodes.api.streaming import NoParser, streamed
+from mlops.streaming import streamed
+from nodes.api.streaming import NoParser
 from nodes.api.uploads import uploaded_file
 from nodes.holding import own_session
 from nodes.session_files import delete_file, get_file, list_files, put_file

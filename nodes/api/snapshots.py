@@ -13,8 +13,8 @@ from rest_framework.views import APIView
 from mlops.blobs import storage
 from mlops.representation import NODE_ERRORS, Text, caller, error_responses, wire_time
 from mlops.rest import CaseInsensitiveSerializer
+from mlops.streaming import streamed
 from nodes.api.hanging_up import hang_up_of
-from nodes.api.streaming import streamed
 from nodes.holding import own_session
 from nodes.models import Snapshot
 from nodes.snapshots import create_snapshot, delete_snapshot, load_snapshot, own_snapshot

@@ -8,7 +8,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from mlops.representation import NODE_ERRORS, caller, error_responses
-from nodes.api.streaming import NoParser, body_chunks, streamed
+from mlops.streaming import streamed
+from nodes.api.streaming import NoParser, body_chunks
 from nodes.session_objects import delete_object, get_object, list_objects, put_object
 
 _TAGS = ["Sessions"]

@@ -21,7 +21,7 @@ from rest_framework.views import APIView
 
 from mlops.errors import InvalidRequest, NotFound
 from mlops.representation import caller, error_responses
-from nodes.api.streaming import streamed
+from mlops.streaming import streamed
 from nodes.holding import parse_id
 from services.actions.cancel_batch import cancel_batch
 from services.actions.start_batch import DEFAULT_PARALLEL_COUNT, start_batch

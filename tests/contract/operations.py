@@ -674,6 +674,43 @@ SERVICE_ACCOUNTS = [
         errors=errors(404),
     ),
 ]
+AUDIT = Operation(
+    "GET",
+    "/audit",
+    "getAuditTrail",
+    OWNER,
+    query={
+        "user?": "string",
+        "action?": "string",
+        "object?": "string",
+        "outcome?": "success|refused",
+        "from?": "string",
+        "to?": "string",
+        "before?": "integer",
+        "limit?": "integer",
+    },
+    answer={
+        "entries": [
+            {
+                "id": "integer",
+                "at": "string",
+                "user": "string",
+                "action": "string",
+                "object": "string",
+                "outcome": "success|refused",
+                "reason": "string",
+                "before": "any?",
+                "after": "any?",
+                "address": "string",
+                "loginSessionId": "string",
+                "correlationId": "string",
+            }
+        ],
+        "next": "integer?",
+    },
+    also_answers=["text/csv"],
+    errors=errors(400),
+)
 PING = Operation(
     "GET", "/ping", "", ANYBODY, answers="text/plain", answer="string", is_documented=False
 )
@@ -695,6 +732,7 @@ OPERATIONS = [
     *API_KEYS,
     *SERVICE_ACCOUNTS,
     *GRANTS,
+    AUDIT,
     PING,
 ]
 DOCUMENTED = [row for row in OPERATIONS if row.is_documented]

@@ -6,7 +6,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from mlops.accounts.models import RefreshToken, TokenFamily, User
+from mlops.accounts.models import AuditEntry, RefreshToken, TokenFamily, User
 from mlops.console.site import site
 from nodes.models import NodeDrain, NodeEntry, NodeHealth
 from services.models import Service, Version
@@ -55,7 +55,7 @@ def text_of(browser: Client, address: str) -> str:
 
 
 def test_only_these_tables_are_on_the_console() -> None:
-    assert set(site._registry) == {Version, NodeEntry, NodeHealth}
+    assert set(site._registry) == {AuditEntry, Version, NodeEntry, NodeHealth}
     assert not {User, TokenFamily, RefreshToken} & set(site._registry)
 
 
