@@ -72,7 +72,7 @@ class ObjectFilter(_Filter):
 class SinceFilter(_Filter):
     """From a moment on."""
 
-    title, parameter_name = "From, such as 2026-11-22 or 2026-11-22T18:30 (UTC)", "since"
+    title, parameter_name = "From, such as 2026-11-22 18:30 (UTC)", "since"
 
     def read(self, text: str) -> Any:
         """The moment."""
@@ -115,6 +115,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     # The trail may be long: nothing is counted.
     paginator = InfinitePaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     empty_hint = "Sign-ins and changes are noted here as they come."
     fields = (
         "moment",

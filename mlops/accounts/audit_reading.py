@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils.dateparse import parse_datetime
 
@@ -51,13 +52,19 @@ def matching(
     exact = {"username": user, "action": action, "outcome": outcome}
     found = entries.filter(**{name: value for name, value in exact.items() if value})
     if object:
-        belonging = Q(object__startswith=f"{object}/") | Q(object__startswith=f"{object} ")
-        found = found.filter(Q(object=object) | belonging)
+        found = found.filter(Q(object=object) | _begins(f"{object}/") | _begins(f"{object} "))
     if since:
         found = found.filter(at__gte=since)
     if until:
         found = found.filter(at__lt=until)
     return found
+
+
+def _begins(text: str) -> Q:
+    """The objects that begin with `text`."""
+    if connection.vendor == "sqlite":  # whose index serves ranges, in the order of the characters
+        return Q(object__gte=text, object__lt=f"{text[:-1]}{chr(ord(text[-1]) + 1)}")
+    return Q(object__startswith=text)
 
 
 def moment(text: str) -> datetime:

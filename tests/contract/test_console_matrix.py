@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from mlops.accounts.models import User
+from mlops.accounts.models import AuditEntry, User
 from mlops.accounts.roles import Role
 from nodes.models import NodeEntry, NodeHealth
 from services.models import Version
@@ -27,6 +27,7 @@ LISTS = {
     "nodes/nodehealth/": (NodeHealth, Role.READER),
     "nodes/nodeentry/": (NodeEntry, Role.READER),
     "services/version/": (Version, Role.READER),
+    "accounts/auditentry/": (AuditEntry, Role.OWNER),
 }
 # The pages of a list, and what they answer to who may see it.
 PAGES = {"": 200, "add/": 403, "{}/history/": 200, "{}/delete/": 403, "{}/change/": 200, "{}/": 302}
@@ -41,10 +42,10 @@ OTHERS = {
     "autocomplete/": 403,
     "jsi18n/": 200,
     "r/{}/{}/": 404,
-    "^(?P{}nodes|services)/$": 200,
+    "^(?P{}accounts|nodes|services)/$": 200,
     "(?P{}.*)$": 404,
 }
-ADDRESSES = {"^(?P{}nodes|services)/$": "services/", "(?P{}.*)$": "no-such-page"}
+ADDRESSES = {"^(?P{}accounts|nodes|services)/$": "services/", "(?P{}.*)$": "no-such-page"}
 # They change no table of the product; what they do is tested with signing in.
 _SIGN_IN = {"login/", "login/provider", "login/provider/answer", "logout/"}
 
@@ -64,12 +65,14 @@ def pages(role: Role) -> dict[str, tuple[str, int]]:
     """The address of each route, and what it answers to somebody in this role."""
     of_lists = {
         f"{path}{page}": (
-            f"{path}{page}".replace("{}", str(model._default_manager.get().pk)),
+            f"{path}{page}".replace("{}", str(model._default_manager.earliest("pk").pk)),
             status if role >= needed or page == "{}/" else 403,
         )
         for path, (model, needed) in LISTS.items()
         for page, status in PAGES.items()
     }
+    export = "accounts/auditentry/csv/"
+    of_lists[export] = (export, 200 if role == Role.OWNER else 403)
     return of_lists | {
         path: (ADDRESSES.get(path, path.replace("{}", "1")), status)
         for path, status in OTHERS.items()
