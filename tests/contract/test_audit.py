@@ -11,12 +11,13 @@ from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from rest_framework.test import APIClient
 
 from mlops.accounts import tokens
-from mlops.accounts.models import AuditEntry, TokenFamily, User
+from mlops.accounts.api_keys.actions import create_api_key
+from mlops.accounts.models import ApiKey, AuditEntry, TokenFamily, User
 from nodes.models import NodeDrain, NodeEntry, Session, Snapshot
 from services.models import Batch
 from tests.conftest import PASSWORD, create_user
 from tests.contract.asking import address
-from tests.contract.operations import ANYBODY, FORM, OPERATIONS, PUBLISHER, Operation
+from tests.contract.operations import ANYBODY, FORM, OPERATIONS, OWNER, PUBLISHER, Operation
 from tests.nodes.recorder import recording
 from tests.nodes.runtime.realtime.models import adding, contained
 from tests.services.create import (
@@ -58,6 +59,10 @@ ACTIONS = {
     "removeComputeNodes": "remove compute nodes",
     "drainComputeNodes": "drain compute nodes",
     "resumeComputeNodes": "resume compute nodes",
+    "createApiKey": "create API key",
+    "revokeApiKey": "revoke API key",
+    "createServiceAccount": "create service account",
+    "removeServiceAccount": "remove service account",
 }
 # Work rather than administration, or, as a renewal, no new sign-in; the log has them.
 NOT_AUDITED = {
@@ -90,6 +95,8 @@ BODIES: dict[str, Any] = {
     "removeComputeNodes": _ENTRIES,
     "drainComputeNodes": _ENTRIES,
     "resumeComputeNodes": _ENTRIES,
+    "createApiKey": {"name": "laptop"},
+    "createServiceAccount": {"name": "robot", "role": "Reader"},
 }
 CHANGES = [row for row in OPERATIONS if row.operation_id in ACTIONS]
 
@@ -107,6 +114,7 @@ class Things:
     snapshot: str
     batch: str
     refresh_token: str
+    key: str
 
     def address(self, row: Operation) -> str:
         is_new = row.operation_id in PUBLISHING
@@ -118,6 +126,8 @@ class Things:
                 "snapshotId": self.snapshot,
                 "executionId": self.batch,
                 "refreshToken": self.refresh_token,
+                "keyId": self.key,
+                "username": "nightly",
             }
         )
         return f"{path}?refreshToken={self.refresh_token}" if "refreshToken" in row.query else path
@@ -130,11 +140,14 @@ def things(alice: User, request: pytest.FixtureRequest) -> Iterator[Things]:
         create_realtime(alice, name="model")  # which takes its time
     batch = create_batch(alice)
     snapshot = create_snapshot(alice, runtime="R", files={"a.txt": b"1"})
+    key = create_api_key(user=alice, name="cron").key
+    User.objects.create(username="nightly", sign_in_method="service", assigned_role=1)
     NodeEntry.objects.create(uri=ENTRY)
     NodeDrain.objects.create(uri=ENTRY)  # sessions are to go to the other one
     with recording(alice) as node:
         session = node.path.rpartition("/")[2]
-        yield Things(session, str(snapshot.pk), str(batch.pk), tokens.issue(alice).refresh_token)
+        refresh_token = tokens.issue(alice).refresh_token
+        yield Things(session, str(snapshot.pk), str(batch.pk), refresh_token, str(key.pk))
 
 
 def call(client: APIClient, row: Operation, things: Things) -> Any:
@@ -150,20 +163,23 @@ def call(client: APIClient, row: Operation, things: Things) -> Any:
 
 def state() -> list[Any]:
     """All that the operations may change."""
-    kinds: list[Any] = [Batch, NodeDrain, NodeEntry, Session, Snapshot, TokenFamily]
+    kinds: list[Any] = [
+        *(ApiKey, Batch, NodeDrain, NodeEntry, Session, Snapshot, TokenFamily, User),
+    ]
     return [published(), *(list(kind.objects.order_by("pk").values()) for kind in kinds)]
 
 
 @pytest.mark.parametrize("row", CHANGES, ids=str)
 def test_a_change_leaves_one_entry(
-    things: Things, alice: User, client_for: ClientFor, row: Operation
+    things: Things, alice: User, admin: User, client_for: ClientFor, row: Operation
 ) -> None:
-    client, before = client_for(alice), state()
+    user = admin if row.role == OWNER else alice
+    client, before = client_for(user), state()
     known = set(AuditEntry.objects.values_list("pk", flat=True))
     response = call(APIClient() if row.role == ANYBODY else client, row, things)
     assert response.status_code == row.success, response.content
     [entry] = AuditEntry.objects.exclude(pk__in=known)
-    assert (entry.action, entry.username) == (ACTIONS[row.operation_id], "alice")
+    assert (entry.action, entry.username) == (ACTIONS[row.operation_id], user.username)
     assert (entry.outcome, entry.address) == ("success", "127.0.0.1")
     assert (row.operation_id in WITHOUT_CHANGE) == (state() == before)
 
