@@ -37,9 +37,11 @@ class Grant:
         if self.kind not in KINDS:
             raise InvalidRequest(f"A kind is {' or '.join(KINDS)}.", fields="kind")
         name = self.name
-        if not name.strip() or not name.isprintable() or len(name) > MAX_NAME_LENGTH:
+        is_name = name and name == name.strip() and name.isprintable()
+        if not is_name or len(name) > MAX_NAME_LENGTH:
             raise InvalidRequest(
-                f"The name of a {self.kind} has 1 to {MAX_NAME_LENGTH} printable characters.",
+                f"The name of a {self.kind} has 1 to {MAX_NAME_LENGTH} printable characters, no "
+                "blank first or last.",
                 fields="name",
             )
         return self

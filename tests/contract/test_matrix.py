@@ -147,6 +147,18 @@ def test_what_is_beside_the_api_is_for_all_but_the_metrics(stage: Stage) -> None
         assert status == (200 if role == Role.OWNER else refusal), name
 
 
+@pytest.mark.parametrize(("name", "refusal"), [("mallory", 403), (ANONYMOUS, 401)])
+def test_other_methods_tell_nothing_to_who_has_no_role(
+    stage: Stage, name: str, refusal: int
+) -> None:
+    client, things = client_of(name), stage.things["alice"]
+    paths = {things.address(row) for row in OPERATIONS if row.role != ANYBODY}
+    for path in paths:
+        for method in ("OPTIONS", "HEAD", "TRACE", "PATCH", "PUT"):
+            status = client.generic(method, path, b"").status_code
+            assert status == refusal, f"{method} {path}"
+
+
 @pytest.mark.parametrize("has_owners", [False, True])
 def test_contributors_change_the_nodes_only_where_no_group_has_owners(
     stage: Stage, settings: Settings, has_owners: bool
