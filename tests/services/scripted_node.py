@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from asgiref.sync import sync_to_async
@@ -94,16 +94,12 @@ class ScriptedNode:
 
 @asynccontextmanager
 async def declared(*nodes: ScriptedNode) -> AsyncIterator[None]:
-    """Run the nodes, the only ones declared, in the running event loop."""
-    if not nodes:
+    """Run the nodes in the running event loop, the only ones declared from then on."""
+    await sync_to_async(NodeEntry.objects.all().delete)()
+    async with AsyncExitStack() as running:
+        for node in nodes:
+            node.url = (await running.enter_async_context(serving(node.handle))).url
+            await sync_to_async(NodeEntry.objects.create)(uri=node.url)
         registry.forget()
         yield
-        return
-    node, *others = nodes
-    async with serving(node.handle) as server:
-        node.url = server.url
-        await sync_to_async(NodeEntry.objects.create)(uri=node.url)
-        async with declared(*others):
-            yield
-        await sync_to_async(NodeEntry.objects.filter(uri=node.url).delete)()
     registry.forget()
