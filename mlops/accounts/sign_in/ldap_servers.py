@@ -14,6 +14,10 @@ from mlops.accounts.sign_in.ldap_config import LdapConfig
 
 logger = logging.getLogger(__name__)
 
+# The extended request for TLS in BER, its message id 1, and the result code of success.
+_START_TLS = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037"
+_DONE = b"\x0a\x01\x00"
+
 # The server that answered last is asked first, so that a dead one costs its timeout only once.
 _answered_last: str | None = None
 
@@ -59,8 +63,8 @@ def answering(config: LdapConfig) -> str:
         try:
             if len(config.uris) > 1:
                 try_out(config, uri)
-            elif config.use_ldaps:
-                _speak_tls(uri, config.timeout_seconds)
+            elif config.is_encrypted:
+                _speak_tls(config, uri)
         except ldap.LDAPError as failure:
             logger.warning("%s does not serve: %s", uri, explanation(failure))
             error = failure
@@ -72,13 +76,13 @@ def answering(config: LdapConfig) -> str:
 
 def try_out(config: LdapConfig, uri: str) -> None:
     """See that a server lets the query user in; raises ldap.LDAPError."""
-    if config.use_ldaps:
-        _speak_tls(uri, config.timeout_seconds)
+    if config.is_encrypted:
+        _speak_tls(config, uri)
     with connected(config, uri):
         pass
 
 
-def _speak_tls(uri: str, seconds: float) -> None:
+def _speak_tls(config: LdapConfig, uri: str) -> None:
     """See that a server answers in TLS at all; raises ldap.LDAPError.
 
     The library keeps its time limits everywhere but there: built on GnuTLS, as in Debian, it would
@@ -88,13 +92,22 @@ def _speak_tls(uri: str, seconds: float) -> None:
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     address = urlsplit(uri)
     try:
-        with (
-            socket.create_connection((address.hostname, address.port), seconds) as plain,
-            context.wrap_socket(plain, server_hostname=address.hostname),
-        ):
-            pass
+        with socket.create_connection(
+            (address.hostname, address.port), config.timeout_seconds
+        ) as plain:
+            if config.start_tls:
+                _ask_for_tls(plain)
+            with context.wrap_socket(plain, server_hostname=address.hostname):
+                pass
     except (OSError, ValueError) as error:  # ValueError is of names that are none
         raise ldap.SERVER_DOWN({"desc": "No TLS", "info": str(error)}) from None
+
+
+def _ask_for_tls(plain: socket.socket) -> None:
+    """Have the server begin TLS on this connection; OSError when it will not (RFC 4511, 4.14)."""
+    plain.sendall(_START_TLS)
+    if _DONE not in plain.recv(4096):
+        raise OSError("The server does not agree to StartTLS.")
 
 
 def explanation(error: ldap.LDAPError) -> str:
