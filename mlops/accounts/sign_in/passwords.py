@@ -52,9 +52,14 @@ def _refusal() -> str:
     """What to tell whoever came with a password in vain."""
     if methods.of_people() != methods.ENTRA:
         return BAD_CREDENTIALS
+    entra = provider().entra
+    how = (
+        f" A terminal gets one by: python -m mlops_sign_in --authority {entra.authority}"
+        f" --client-id {entra.client_id} --audience {entra.audience} FILE"
+    )
     return (
-        f"People sign in with {provider().entra.label} here, not with a password: send an access"
-        " token from there as the bearer token."
+        f"People sign in with {entra.label} here, not with a password: send an access token from"
+        f" there as the bearer token.{how if entra.client_id else ''}"
     )
 
 

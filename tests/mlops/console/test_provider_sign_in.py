@@ -17,6 +17,7 @@ from tests.mlops.console.browser import SIGN_IN, csrf_token, open_browser
 from tests.openid.running import (
     ANSWER,
     AUDIENCE,
+    CLIENT_ID,
     OWNERS,
     PEOPLE,
     SCIENTISTS,
@@ -105,7 +106,9 @@ class TestThePage:
         body = {"username": "admin", "password": "Quite-Secret-1"}
         answer = Client().post("/login", body, content_type="application/json")
         assert answer.status_code == 401
-        assert "People sign in with Microsoft here" in answer.json()["message"]
+        message = answer.json()["message"]
+        assert "People sign in with Microsoft here" in message
+        assert f"--client-id {CLIENT_ID} --audience {AUDIENCE}" in message
 
 
 class TestTheWayThere:

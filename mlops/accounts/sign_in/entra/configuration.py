@@ -7,7 +7,8 @@ from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
 
-from mlops.env import env_bool, env_file, env_list, env_str
+from mlops.encrypted_secrets import decrypted
+from mlops.env import env_bool, env_file, env_list, env_secret, env_str
 
 # The hosts of Microsoft's clouds, and where each has its directory.
 _GRAPHS = {
@@ -118,13 +119,19 @@ def _address(name: str, value: str, *, plain: bool = False) -> str:
 
 
 def _key() -> str:
-    key, file = env_str("MLOPS_ENTRA_KEY"), env_file("MLOPS_ENTRA_KEY_FILE")
-    if key and file:
-        raise ImproperlyConfigured(
-            "MLOPS_ENTRA_KEY and MLOPS_ENTRA_KEY_FILE are both set; set one."
-        )
-    file = _readable("MLOPS_ENTRA_KEY_FILE", file)
-    return file.read_text().strip() if file else key
+    """The web application's secret, decrypted; empty without one."""
+    key, setting = env_secret("MLOPS_ENTRA_KEY").strip(), "MLOPS_ENTRA_KEY"
+    if file := env_file("MLOPS_ENTRA_KEY_FILE"):
+        if key:
+            raise ImproperlyConfigured(
+                "MLOPS_ENTRA_KEY and MLOPS_ENTRA_KEY_FILE are both set; set one."
+            )
+        setting = "MLOPS_ENTRA_KEY_FILE"
+        _readable(setting, file)
+        key = file.read_text().strip()
+    if key and env_bool("MLOPS_ENTRA_KEY_ENCRYPTED", False):
+        return decrypted(key, setting=setting)
+    return key
 
 
 def _readable(name: str, file: Path | None) -> Path | None:

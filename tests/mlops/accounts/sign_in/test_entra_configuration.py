@@ -6,6 +6,9 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from mlops.accounts.sign_in.entra.configuration import entra_settings
+from tests.mlops.test_encrypted_secrets import SECRET, encrypted, pem
+
+__all__ = ["pem"]  # a fixture
 
 TENANT = "https://login.microsoftonline.com/contoso.example"
 
@@ -78,6 +81,17 @@ def test_what_makes_no_sense_is_named(
 ) -> None:
     monkeypatch.setenv(f"MLOPS_ENTRA_{name}", value)
     with pytest.raises(ImproperlyConfigured, match=f"MLOPS_ENTRA_{name}"):
+        entra_settings()
+
+
+def test_the_key_may_be_encrypted(monkeypatch: pytest.MonkeyPatch, pem: Path) -> None:
+    monkeypatch.setenv("MLOPS_ENTRA_KEY", encrypted())
+    monkeypatch.setenv("MLOPS_ENTRA_KEY_ENCRYPTED", "true")
+    found = entra_settings()
+    assert found is not None
+    assert found.key == SECRET
+    monkeypatch.delenv("MLOPS_CREDENTIALS_CERTIFICATE")
+    with pytest.raises(ImproperlyConfigured, match="MLOPS_ENTRA_KEY is encrypted"):
         entra_settings()
 
 
