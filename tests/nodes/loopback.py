@@ -98,6 +98,8 @@ async def serving(
         yield server
     finally:
         listener.close()
+        for _ in range(5):  # rounds in which an accepted connection comes to its handler
+            await asyncio.sleep(0)
         for task in list(tasks):
             task.cancel()
         if tasks:

@@ -1,6 +1,5 @@
 """Signing in to the console at a provider."""
 
-import time
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import httpx
@@ -10,7 +9,6 @@ from pytest_django import Settings
 
 from mlops.accounts import break_glass
 from mlops.accounts.models import AuditEntry, User
-from mlops.accounts.sign_in.entra.provider import TIMEOUT_SECONDS
 from mlops.console import provider_sign_in
 from tests.conftest import PASSWORD
 from tests.mlops.console.browser import SIGN_IN, csrf_token, open_browser
@@ -323,9 +321,7 @@ class TestOutages:
     def test_it_is_said_on_the_way_there(self, openid: OpenIdProvider) -> None:
         openid.stop()
         browser = Client()
-        begun_at = time.monotonic()
         url = httpx.URL(begin(browser, next=LIST))
-        assert time.monotonic() - begun_at < sum(TIMEOUT_SECONDS)
         assert (problem_of(url), url.params["next"]) == ("unavailable", LIST)
         page = browser.get(str(url)).content.decode()
         assert "Microsoft cannot be reached" in page
