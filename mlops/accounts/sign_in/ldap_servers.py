@@ -91,16 +91,18 @@ def _speak_tls(config: LdapConfig, uri: str) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     address = urlsplit(uri)
+    trouble = "Can't contact LDAP server"
     try:
         with socket.create_connection(
             (address.hostname, address.port), config.timeout_seconds
         ) as plain:
+            trouble = "No TLS"
             if config.start_tls:
                 _ask_for_tls(plain)
             with context.wrap_socket(plain, server_hostname=address.hostname):
                 pass
     except (OSError, ValueError) as error:  # ValueError is of names that are none
-        raise ldap.SERVER_DOWN({"desc": "No TLS", "info": str(error)}) from None
+        raise ldap.SERVER_DOWN({"desc": trouble, "info": str(error)}) from None
 
 
 def _ask_for_tls(plain: socket.socket) -> None:
