@@ -10,6 +10,7 @@ own: neither requests on other accounts nor the threads of the database wait for
 """
 
 import asyncio
+import copy
 import math
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -77,7 +78,8 @@ def up_to_date(user: User) -> User | None:
     try:
         reading = _reading(user)
         release_connection()
-        return reading.result()
+        # Others wait for the same reading: each gets an object of its own to note how they came.
+        return copy.copy(reading.result())
     except DirectoryUnavailable:
         return _as_last_known(user)
 
@@ -158,6 +160,8 @@ def _noted(user: User, entry: DirectoryEntry | None) -> User | None:
             take_over(row, entry)
             return row
         row.is_active = False
+        row.directory_read_at = timezone.now()  # a token of the provider from before says nothing
+        row.set_unusable_password()  # ends browser sessions, for good as well
         row.save()
         tokens.revoke_all(row)
         row.api_keys.all().delete()  # or they would live again with an account that comes back

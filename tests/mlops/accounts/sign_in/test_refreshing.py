@@ -4,16 +4,19 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from mlops.accounts import token_cache, tokens
+from mlops.accounts import bearers, token_cache, tokens
+from mlops.accounts.api_keys.actions import create_api_key
 from mlops.accounts.models import AuditEntry, TokenFamily, User
 from mlops.accounts.roles import Role
 from mlops.accounts.sign_in import refreshing
@@ -183,6 +186,30 @@ class TestAfterTheLifetime:
         async_to_sync(main)()
 
 
+    def test_who_waits_for_the_same_look_up_keeps_to_what_they_came_by(
+        self, dora: User, directory: ScriptedDirectory
+    ) -> None:
+        key = create_api_key(user=dora, name="a key", services=["digits"]).text
+        token = tokens.issue(dora).access_token
+        directory.may_answer.clear()
+        let_pass()
+        with ThreadPoolExecutor(2) as callers:
+            by_key = callers.submit(_credentials_of, key)
+            wait_until(lambda: directory.asked_for)
+            by_token = callers.submit(_credentials_of, token)
+            directory.may_answer.set()
+            assert by_key.result().user.only_services == {"digits"}
+            assert by_token.result().user.only_services is None
+            assert by_key.result().user is not by_token.result().user
+
+
+def _credentials_of(text: str) -> bearers.Credentials:
+    try:
+        return bearers.credentials_of(text)
+    finally:
+        connection.close()
+
+
 class TestGone:
     """Somebody whom the directory no longer has."""
 
@@ -215,6 +242,17 @@ class TestGone:
         let_pass()
         assert browser.get(LIST)["Location"].startswith("/console/login/")
         assert "_auth_user_id" not in browser.session
+
+    def test_no_browser_session_comes_back_with_the_account(
+        self, dora: User, directory: ScriptedDirectory
+    ) -> None:
+        entry, browser = directory.entry("dora"), browser_of(dora)
+        del directory.groups["dora"]
+        let_pass()
+        assert refreshing.up_to_date(User.objects.get()) is None
+        remember("ldap", entry)
+        assert browser.get(LIST).status_code == 302
+        assert browser_of(User.objects.get()).get(LIST).status_code == 200
 
     def test_the_audit_trail_says_so(self, dora: User, directory: ScriptedDirectory) -> None:
         del directory.groups["dora"]
