@@ -45,7 +45,7 @@ _PROBLEMS: dict[str, str] = {
     " again in a minute.",
     "stale": "This sign-in was begun elsewhere, is finished already or took too long. Start again.",
     "no-user": "{} does not say by which name you are known here: tell an administrator.",
-    "name-taken": "An account of another kind has your name here: ask an administrator.",
+    "name-taken": "The account of your name here is not yours: ask an administrator.",
     "no-role": NO_ROLE,
 }
 

@@ -115,8 +115,10 @@ class Attempt:
 
 def user_key(username: str) -> str:
     """By what a name is known here; spellings that directories take for the same name are one."""
-    name = " ".join(unicodedata.normalize("NFKC", username).casefold().split())
-    text = name.encode(errors="surrogatepass")
+    letters = unicodedata.normalize("NFKD", username.casefold())
+    # Active Directory sees no accents, and no directory what cannot be seen.
+    plain = (each for each in letters if unicodedata.category(each) not in {"Mn", "Cf"})
+    text = " ".join("".join(plain).casefold().split()).encode(errors="surrogatepass")
     return salted_hmac("mlops.sign_in", text, algorithm="sha256").hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""`manage.py directory`: is the LDAP directory set up well?"""
+"""`manage.py directory`: is it set up well, and whose are its accounts?"""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -6,11 +6,14 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from mlops.accounts.sign_in.directory import release
+from mlops.errors import NotFound
+
 
 class Command(BaseCommand):
-    """The word `check`. Exits with 1 when something is found that is not well."""
+    """The word `check`, which exits with 1 when something is not well, or `release`."""
 
-    help = "Check the settings of sign-in with LDAP against the directory."
+    help = "Check the settings of sign-in with LDAP, or give an account to the next of its name."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The word, and whom to look up."""
@@ -20,7 +23,23 @@ class Command(BaseCommand):
             "--user", default="", help="also what somebody who types this name would get"
         )
 
-    def handle(self, *, user: str, **options: Any) -> None:  # noqa: ARG002
+        releasing = words.add_parser(
+            "release", help="whoever signs in next by this name has its account, and what it owns"
+        )
+        releasing.add_argument("name")
+
+    def handle(self, *, word: str, **options: Any) -> None:
+        """Do it."""
+        if word == "check":
+            self._check(options["user"])
+            return
+        try:
+            user = release(options["name"])
+        except NotFound as error:
+            raise CommandError(error.message) from None
+        self.stdout.write(f"Whoever signs in next as {user.username} has the account.")
+
+    def _check(self, user: str) -> None:
         """Show what is found."""
         if settings.LDAP is None:
             raise CommandError("MLOPS_LDAP_ENABLED is not set: there is no directory to check.")

@@ -25,6 +25,7 @@ def person(entra: EntraSettings, claims: Mapping[str, Any]) -> DirectoryEntry:
         display_name=_text(claims, "name")[:256],
         email=_text(claims, "email")[:254],
         groups=_groups(entra, claims, directory_id),
+        has_lasting_id=entra.is_microsoft and bool(_text(claims, "oid")),
     )
 
 

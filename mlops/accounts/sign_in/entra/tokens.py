@@ -31,7 +31,7 @@ _REFUSAL = "The token of {} is not valid here: sign in there again."
 _EXPIRED = "The token of {} has expired: sign in there again."
 _NO_ACCOUNT = (
     "The account of this token cannot be used here: an administrator ended it, or its name belongs"
-    " to another kind of account."
+    " to another account."
 )
 
 
@@ -147,12 +147,12 @@ def _account(row: User | None, said: Said) -> User | None:
     name = said.entry.username
     if row is None or row.username.lower() != name.lower():
         row = User.objects.filter(username__iexact=name).first()
-    if row is not None and row.sign_in_method != methods.ENTRA:
+    if row is not None and (row.sign_in_method != methods.ENTRA or not said.entry.may_be(row)):
         return None
     if row is None or row.directory_read_at is None or row.directory_read_at < said.said_at:
         try:
             return remember(methods.ENTRA, said.entry)
-        except Forbidden:  # another kind of account has just taken the name
+        except Forbidden:  # another account has just taken the name
             return None
     return row
 

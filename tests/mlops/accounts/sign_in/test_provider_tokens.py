@@ -5,22 +5,29 @@ import hashlib
 import hmac
 import json
 import re
+import time
 from collections.abc import Callable
 from datetime import timedelta
+from io import StringIO
+from unittest.mock import ANY
 
 import jwt
 import pytest
 from asgiref.sync import async_to_sync
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from mlops.accounts import token_cache
-from mlops.accounts.models import User
+from mlops.accounts.models import AuditEntry, User
 from mlops.accounts.roles import Role
+from mlops.accounts.sign_in import refreshing
 from mlops.accounts.sign_in.entra import provider
 from mlops.errors import DirectoryUnavailable, NotSignedIn
+from tests.mlops.accounts.sign_in import scripted
+from tests.mlops.accounts.sign_in.scripted import ScriptedDirectory
 from tests.openid.running import (
     AUDIENCE,
     OWNERS,
@@ -239,6 +246,54 @@ class TestForgedOnes:
         assert status_of(token) == 200
         User.objects.update(is_active=False)
         assert status_of(token) == 401
+
+    @pytest.mark.django_db(transaction=True)
+    def test_an_account_that_the_directory_has_ended_is_not_revived_by_an_older_token(
+        self, openid: OpenIdProvider, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(refreshing._LOOK_UPS, "entra", f"{scripted.__name__}.look_up")
+        monkeypatch.setattr(scripted, "directory", ScriptedDirectory())  # of nobody
+        now = int(time.time())
+        used, unused = openid.token(iat=now - 7200), openid.token(iat=now - 1800)
+        assert status_of(used) == 200
+        User.objects.update(directory_read_at=timezone.now() - timedelta(hours=1.5))
+        assert status_of(used) == 401
+        assert status_of(unused) == 401
+        assert not User.objects.get().is_active
+
+    def test_somebody_else_who_comes_by_the_same_name_has_not_the_account(
+        self, openid: OpenIdProvider
+    ) -> None:
+        hers, theirs = openid.token(), openid.token("olga", upn="carol@example.com")
+        assert status_of(hers) == 200
+        before = User.objects.values().get()
+        User.objects.update(directory_read_at=timezone.now() - timedelta(minutes=1))
+        for _ in range(2):
+            assert status_of(theirs) == 401
+        assert User.objects.values().get() == before | {"directory_read_at": ANY}
+        assert status_of(hers) == 200
+
+    def test_an_account_that_is_released_is_the_next_one_s_who_has_the_name(
+        self, openid: OpenIdProvider
+    ) -> None:
+        hers = openid.token()
+        assert status_of(hers) == 200
+        call_command("directory", "release", "carol@example.com", stdout=StringIO())
+        assert status_of(hers) == 401
+        assert User.objects.get().directory_id == ""
+        later = int(time.time()) + 2
+        theirs = openid.token("olga", upn="carol@example.com", iat=later)
+        assert status_of(theirs) == 200
+        assert status_of(hers) == 401
+        assert User.objects.get().get_full_name() == "Olga"
+        assert AuditEntry.objects.get(action="release account").object == "carol@example.com"
+
+    def test_only_accounts_of_a_directory_are_released(
+        self, openid: OpenIdProvider, admin: User
+    ) -> None:
+        with pytest.raises(CommandError, match="no account of a directory named 'admin'"):
+            call_command("directory", "release", "admin")
+        assert User.objects.get().is_active
 
     def test_unknown_keys_do_not_flood_the_provider(
         self, openid: OpenIdProvider, monkeypatch: pytest.MonkeyPatch

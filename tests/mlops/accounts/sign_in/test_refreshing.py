@@ -185,7 +185,6 @@ class TestAfterTheLifetime:
 
         async_to_sync(main)()
 
-
     def test_who_waits_for_the_same_look_up_keeps_to_what_they_came_by(
         self, dora: User, directory: ScriptedDirectory
     ) -> None:
