@@ -4,6 +4,7 @@ While people come from a directory, local accounts are off, except behind the br
 Service accounts have no password; their keys count whatever the method is.
 """
 
+import string
 from collections.abc import Collection
 
 from django.conf import settings
@@ -13,6 +14,8 @@ LOCAL = "local"
 LDAP = "ldap"
 ENTRA = "entra"
 SERVICE = "service"
+
+_IN_LOWER_CASE = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 LOCAL_ADMINISTRATOR = "admin"  # the account that the first start makes
 
@@ -44,8 +47,11 @@ def in_force() -> Collection[str]:
 
 
 def compared(name: str) -> str:
-    """What tells a user's name from others: directories, unlike local accounts, ignore case."""
-    return name if of_people() == LOCAL else name.casefold()
+    """What tells a user's name from others: directories, unlike local accounts, ignore case.
+
+    Names that differ in more than ASCII's case may be two accounts, so they are two users'.
+    """
+    return name if of_people() == LOCAL else name.translate(_IN_LOWER_CASE)
 
 
 def is_same_name(name: str, other: str) -> bool:
