@@ -21,5 +21,14 @@ def test_every_variable_is_in_the_administrators_table_and_no_other() -> None:
 
 def test_links_between_documents_lead_somewhere() -> None:
     for document in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+)[^):]*\)", document.read_text()):
-            assert (document.parent / target).exists(), f"{document.name} links to {target}"
+        for target, anchor in re.findall(r"\]\(([^)#:]*)#?([^):]*)\)", document.read_text()):
+            there = (document.parent / target) if target else document
+            assert there.exists(), f"{document.name} links to {target}"
+            if anchor:
+                assert anchor in headings(there), f"{document.name} links to {target}#{anchor}"
+
+
+def headings(document: Path) -> set[str]:
+    """The anchors of a page."""
+    titles = re.findall(r"^#+ (.*)$", document.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
