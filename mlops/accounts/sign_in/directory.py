@@ -36,22 +36,25 @@ def remember(method: str, entry: DirectoryEntry) -> User:
     who had the name before, has it.
     """
     try:
-        with transaction.atomic():
-            user = _known(entry.username) or _new(entry.username, method)
-            if user.sign_in_method != method:
-                raise Forbidden(
-                    f"The name {user.username} belongs to a {user.get_sign_in_method_display()} "
-                    "account here: ask an administrator."
-                )
-            if not entry.may_be(user):
-                raise Forbidden(
-                    f"The name {user.username} belongs to the account of somebody else who had it "
-                    "before: ask an administrator."
-                )
-            take_over(user, entry)
+        return _remembered(method, entry)
     except IntegrityError:  # it came for the first time at two places at once
-        user = User.objects.get(username__iexact=entry.username, sign_in_method=method)
-        take_over(user, entry)
+        return _remembered(method, entry)
+
+
+@transaction.atomic
+def _remembered(method: str, entry: DirectoryEntry) -> User:
+    user = _known(entry.username) or _new(entry.username, method)
+    if user.sign_in_method != method:
+        raise Forbidden(
+            f"The name {user.username} belongs to a {user.get_sign_in_method_display()} "
+            "account here: ask an administrator."
+        )
+    if not entry.may_be(user):
+        raise Forbidden(
+            f"The name {user.username} belongs to the account of somebody else who had it "
+            "before: ask an administrator."
+        )
+    take_over(user, entry)
     return user
 
 
