@@ -29,7 +29,10 @@ class BearerAuthentication(BaseAuthentication):
             raise AuthenticationFailed(error.message) from None
         serving.note_login_session(credentials.claims.login_session_id)
         if not scope.is_within(credentials.user.only_services, request):
-            raise PermissionDenied(scope.OUTSIDE)
+            refusal = PermissionDenied(scope.OUTSIDE)
+            # For the audit trail: to REST views who is refused here is nobody.
+            refusal.username = credentials.user.username  # type: ignore[attr-defined]
+            raise refusal
         return credentials.user, credentials
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - the signature is DRF's

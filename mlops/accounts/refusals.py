@@ -46,7 +46,8 @@ def note_refusal(error: Exception, context: Mapping[str, Any]) -> None:
     view, request = context["view"], context["request"]
     action = getattr(view, "audits", {}).get(request.method)
     if action:
-        _note(error, action, request.user.get_username(), view.kwargs)
+        username = getattr(error, "username", "") or request.user.get_username()
+        _note(error, action, username, view.kwargs)
 
 
 def _note(error: Exception, action: str, user: Any, named: Mapping[str, Any]) -> None:

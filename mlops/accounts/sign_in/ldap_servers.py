@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 # The extended request for TLS in BER, its message id 1, and the result code of success.
 _START_TLS = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037"
 _DONE = b"\x0a\x01\x00"
+_NO_TRUST = "(unknown error code)"  # all that the library, built on GnuTLS, says of a certificate
 
 # The server that answered last is asked first, so that a dead one costs its timeout only once.
 _answered_last: str | None = None
@@ -115,5 +116,7 @@ def _ask_for_tls(plain: socket.socket) -> None:
 def explanation(error: ldap.LDAPError) -> str:
     """What to tell an administrator."""
     details: Mapping[str, Any] = next((arg for arg in error.args if isinstance(arg, dict)), {})
-    name = details.get("desc") or type(error).__name__
-    return f"{name} ({details['info']})" if details.get("info") else str(name)
+    name, info = details.get("desc") or type(error).__name__, details.get("info")
+    if info == _NO_TRUST:
+        info = "its certificate must be by an authority in MLOPS_LDAP_CA and name this host"
+    return f"{name} ({info})" if info else str(name)

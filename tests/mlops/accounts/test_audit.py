@@ -10,6 +10,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from mlops.accounts import audit, tokens
+from mlops.accounts.api_keys.actions import create_api_key
 from mlops.accounts.audit import REFUSALS_OF_ALL, REFUSALS_OF_ONE, record, record_change
 from mlops.accounts.models import AuditEntry, User
 from mlops.correlation import correlated
@@ -137,6 +138,19 @@ def test_a_refused_call_is_noted_once(alice: User, bob: User, client_for: Client
     create_version(alice)
     assert client_for(bob).delete("/services/churn/v1").status_code == 403
     assert AuditEntry.objects.filter(outcome="refused", object="churn/v1").count() == 1
+
+
+def test_a_key_for_services_only_is_refused_under_the_name_of_its_account(alice: User) -> None:
+    create_version(alice)
+    before = published()
+    key = create_api_key(user=alice, name="own", services=["churn"])
+    refused = APIClient().delete(
+        "/services/churn/v1", headers={"Authorization": f"Bearer {key.text}"}
+    )
+    assert refused.status_code == 403
+    assert published() == before
+    entry = last()
+    assert (entry.username, entry.action, entry.outcome) == ("alice", "delete version", "refused")
 
 
 @pytest.mark.django_db

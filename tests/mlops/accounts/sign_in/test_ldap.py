@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+import ldap
 import pytest
 from django.test import Client
 from pytest_django import Settings
@@ -17,6 +18,7 @@ from rest_framework.test import APIClient
 from mlops.accounts.models import AuditEntry, User
 from mlops.accounts.roles import Role, role_of
 from mlops.accounts.sign_in.ldap import look_up
+from mlops.accounts.sign_in.ldap_servers import explanation, try_out
 from mlops.accounts.sign_in.passwords import BAD_CREDENTIALS
 from mlops.errors import DirectoryUnavailable
 from tests.certificates import Authority
@@ -372,6 +374,16 @@ class TestServers:
         use_tls(ldap_sign_in, slapd, kind)
         change(ldap_sign_in, ca=Authority("CN=Somebody else").write(tmp_path))
         is_unavailable("dora")
+
+    @pytest.mark.parametrize("kind", ["ldaps", "start_tls"])
+    def test_the_administrator_is_told_of_a_certificate_that_is_not_trusted(
+        self, slapd: Slapd, ldap_sign_in: Settings, tmp_path: Any, kind: str
+    ) -> None:
+        use_tls(ldap_sign_in, slapd, kind)
+        change(ldap_sign_in, ca=Authority("CN=Somebody else").write(tmp_path))
+        with pytest.raises(ldap.LDAPError) as refusal:
+            try_out(ldap_sign_in.LDAP, ldap_sign_in.LDAP.uris[0])
+        assert "MLOPS_LDAP_CA" in explanation(refusal.value)
 
     def test_a_server_without_tls_is_not_spoken_to_where_tls_is_asked_for(
         self, slapd: Slapd, ldap_sign_in: Settings
