@@ -4,10 +4,20 @@ from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 from mlops.accounts.models import BrokenGlass, User
 from mlops.accounts.sign_in import methods
+
+
+def opens_the_glass(username: str | None) -> bool:
+    """Whether the name is that of the local administrator, who is let in while others are not."""
+    return (
+        methods.LOCAL not in methods.in_force()
+        and username == methods.LOCAL_ADMINISTRATOR
+        and BrokenGlass.objects.open().exists()
+    )
 
 
 class AccountBackend(ModelBackend):
@@ -20,14 +30,20 @@ class AccountBackend(ModelBackend):
         password: str | None = None,
         **kwargs: Any,
     ) -> User | None:
-        """The living local user of this name and password; None while local accounts are off."""
-        is_off = methods.LOCAL not in methods.in_force()
-        if is_off and not (
-            username == methods.LOCAL_ADMINISTRATOR and BrokenGlass.objects.open().exists()
-        ):
+        """The living local user of this name and password; None while local accounts are off.
+
+        Raises PermissionDenied, with which no directory is asked any more, for a wrong password
+        behind the broken glass.
+        """
+        is_emergency = opens_the_glass(username)
+        if methods.LOCAL not in methods.in_force() and not is_emergency:
             return None
         user = super().authenticate(request, username=username, password=password, **kwargs)
-        return user if isinstance(user, User) and user.sign_in_method == methods.LOCAL else None
+        if isinstance(user, User) and user.sign_in_method == methods.LOCAL:
+            return user
+        if is_emergency:
+            raise PermissionDenied
+        return None
 
     def user_can_authenticate(self, user: User | AnonymousUser | None) -> bool:
         """Whether the account is alive; asked for each request of a browser session."""

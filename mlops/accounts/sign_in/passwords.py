@@ -12,6 +12,7 @@ from mlops.accounts import audit, serving
 from mlops.accounts.models import User
 from mlops.accounts.sign_in import methods
 from mlops.accounts.sign_in.entra.provider import provider
+from mlops.accounts.sign_in.local import opens_the_glass
 from mlops.accounts.sign_in.throttle import Attempt, network_of
 from mlops.errors import NotSignedIn
 
@@ -39,7 +40,7 @@ def sign_in(request: HttpRequest | None, *, username: str, password: str) -> Use
         raise
     if not isinstance(user, User):
         _note_failure(attempt, username, address)
-        raise NotSignedIn(_refusal())
+        raise NotSignedIn(_refusal(username))
     attempt.admit()
     with transaction.atomic():
         attempt.succeeded()
@@ -48,9 +49,9 @@ def sign_in(request: HttpRequest | None, *, username: str, password: str) -> Use
     return user
 
 
-def _refusal() -> str:
+def _refusal(username: str) -> str:
     """What to tell whoever came with a password in vain."""
-    if methods.of_people() != methods.ENTRA:
+    if methods.of_people() != methods.ENTRA or opens_the_glass(username):
         return BAD_CREDENTIALS
     entra = provider().entra
     how = (

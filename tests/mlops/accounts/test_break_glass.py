@@ -18,9 +18,11 @@ from mlops.accounts.api_keys.actions import create_api_key
 from mlops.accounts.break_glass import break_glass, broken_now, mend_glass
 from mlops.accounts.models import AuditEntry, BrokenGlass, TokenFamily, User
 from mlops.accounts.serving import operator
-from mlops.errors import Conflict, InvalidRequest, NotSignedIn
+from mlops.accounts.sign_in.passwords import sign_in
+from mlops.errors import Conflict, DirectoryUnavailable, InvalidRequest, NotSignedIn
 from nodes import status
 from tests.conftest import PASSWORD, create_user
+from tests.mlops.accounts.sign_in.slapd import Slapd
 
 caller_of = async_to_sync(token_cache.caller_of)
 
@@ -84,6 +86,26 @@ def test_the_broken_glass_lets_admin_in(directory: None, admin: User) -> None:
     browser = Client()
     browser.login(username="admin", password=PASSWORD)
     assert browser.get("/services").status_code == 200
+
+
+def test_a_wrong_password_of_admin_is_one_while_the_directory_is_away(
+    admin: User, ldap_sign_in: Settings, slapd: Slapd
+) -> None:
+    slapd.stop()
+    break_glass()
+    with pytest.raises(NotSignedIn, match="The user name or the password is wrong"):
+        sign_in(None, username="admin", password="Wrong-one-1")
+    with pytest.raises(DirectoryUnavailable):
+        sign_in(None, username="dora", password="Wrong-one-1")
+
+
+def test_a_wrong_password_of_admin_is_one_although_others_have_none(
+    directory: None, settings: Settings
+) -> None:
+    settings.SIGN_IN_METHOD = "entra"
+    break_glass()
+    with pytest.raises(NotSignedIn, match="The user name or the password is wrong"):
+        sign_in(None, username="admin", password="Wrong-one-1")
 
 
 def test_it_lets_in_nobody_else(directory: None) -> None:
