@@ -1,5 +1,7 @@
 """`pytest --database=postgresql`: the tests that use a database, on a real PostgreSQL.
 
+Those marked `any_database` use one too, but are about something else.
+
 A plugin named in pyproject.toml, because Django's settings are read before any conftest.py.
 Without the option everything runs on SQLite, but for what is marked `postgresql`.
 """
@@ -46,6 +48,8 @@ def _runs_on_sqlite(item: pytest.Item) -> bool:
 
 
 def _uses_database(item: pytest.Item) -> bool:
+    if item.get_closest_marker("any_database"):
+        return False
     if any(item.get_closest_marker(name) for name in ("django_db", "postgresql")):
         return True
     return bool(

@@ -6,6 +6,8 @@ import pytest
 
 from tests.clients import load_test, validator
 
+pytestmark = pytest.mark.any_database
+
 PATHS = ("/services", "/sessions", "/snapshots")
 
 

@@ -12,6 +12,8 @@ from sklearn.tree import DecisionTreeClassifier
 from tests.nodes.runtime.realtime.models import adding, contained
 from tests.nodes.runtime.running import wait_until
 
+pytestmark = pytest.mark.any_database
+
 FRAME = pd.DataFrame({"x": [1.0, 2.5]})
 
 

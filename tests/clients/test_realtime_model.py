@@ -25,6 +25,8 @@ from nodes.runtime.inputs import InputError
 from nodes.runtime.realtime.model import Model
 from tests.nodes.runtime.running import ROOT
 
+pytestmark = pytest.mark.any_database
+
 ROWS = 60
 
 

@@ -20,6 +20,8 @@ from tests.clients import official
 from tests.nodes.runtime.running import ROOT
 from tests.openid.running import AUDIENCE, CLIENT_ID, HOST_OF_ADAL, OpenIdProvider
 
+pytestmark = pytest.mark.any_database
+
 
 def enter_code(openid: OpenIdProvider, text: str, name: str) -> None:
     """What a person does who reads `text`."""

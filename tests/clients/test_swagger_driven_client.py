@@ -12,7 +12,7 @@ from tests.clients import swagger_driven
 from tests.nodes.runtime.realtime.models import adding, contained
 from tests.nodes.runtime.running import wait_until
 
-pytestmark = pytest.mark.filterwarnings(swagger_driven.IGNORED_WARNINGS)
+pytestmark = [pytest.mark.filterwarnings(swagger_driven.IGNORED_WARNINGS), pytest.mark.any_database]
 
 _DEFINITION: dict[str, Any] = {
     "description": "Doubles a number and a table",

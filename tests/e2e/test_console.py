@@ -9,6 +9,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.e2e.one_box import OneBox
 
+pytestmark = pytest.mark.any_database
+
 # Without these the browser tries to reach its maker's servers.
 ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
 

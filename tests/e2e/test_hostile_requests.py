@@ -17,6 +17,8 @@ import pytest
 from tests.contract.exchanges import CHECKED
 from tests.contract.operations import ERROR
 
+pytestmark = pytest.mark.any_database
+
 
 def assert_error(response: httpx.Response, status: int) -> str:
     """The message of the one error object; fails unless status and shape are right."""

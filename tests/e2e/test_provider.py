@@ -25,6 +25,8 @@ from tests.openid.running import (
     person,
 )
 
+pytestmark = pytest.mark.any_database
+
 
 @pytest.fixture(scope="module")
 def node(

@@ -7,8 +7,11 @@ import subprocess
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.e2e.one_box import OneBox, generated_password, read_process
+
+pytestmark = pytest.mark.any_database
 
 DEMOS = [("iris", "1.0.0"), ("bos-rf", "1.0.0")]
 

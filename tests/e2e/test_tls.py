@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.certificates import Authority
 from tests.e2e.one_box import OneBox
 from tests.nodes.runtime.conftest import NO_R
 from tests.nodes.runtime.running import wait_until
+
+pytestmark = pytest.mark.any_database
 
 SUBJECT = "CN=mlops-web"
 

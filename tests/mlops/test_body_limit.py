@@ -9,6 +9,8 @@ import pytest
 
 from tests.nodes.web import WebNode, start_web_node
 
+pytestmark = pytest.mark.any_database
+
 MIB = 1024**2
 UPLOADS = ["/sessions/x/workspace/y", "/sessions/x/files", "/realtime-services/a/b"]
 OTHERS = ["/sessions", "/services/a", "/api/a/1/batch", "/sessions/x/snapshot", "/workspace"]

@@ -10,6 +10,8 @@ from mlops.cors import checked_origins, with_cors
 from tests.mlops.layers import get, handed_in
 from tests.nodes.web import WebNode, start_web_node
 
+pytestmark = pytest.mark.any_database
+
 ORIGIN = "https://app.example.com"
 OTHER = "http://localhost:3000"
 ALLOWED = "access-control-allow-origin"

@@ -17,7 +17,7 @@ from django.db import (
 
 from mlops.database import kept_connection
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 
 def in_a_thread(task: Callable[[], object]) -> None:

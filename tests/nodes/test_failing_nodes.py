@@ -25,7 +25,7 @@ LARGE = json.dumps({"x": 1, "padding": "x" * CALL_BYTES}).encode()  # goes over 
 CODE = "import time\ntime.sleep(x / 50)\ny = x"
 PARTS: dict[str, Any] = {"inputs": [("x", "numeric")], "outputs": [("y", "numeric")]}
 # Threads of the process may have a connection from earlier on, which is looked at.
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 ENVIRONMENT = {"MLOPS_RSCRIPT": "/nonexistent/Rscript", "MLOPS_STOP_SECONDS": "120"}
 

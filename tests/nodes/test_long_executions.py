@@ -13,6 +13,8 @@ from tests.nodes.loopback import Peer, serving_in_thread
 from tests.nodes.runtime.running import wait_until
 from tests.nodes.web import WebNode
 
+pytestmark = pytest.mark.any_database
+
 N_LONG = 50
 _DECLARE = """
 from mlops.accounts.models import User

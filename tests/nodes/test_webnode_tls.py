@@ -17,6 +17,8 @@ from tests.nodes.runtime.conftest import NO_R
 from tests.nodes.runtime.running import RunningNode, start_node, wait_until
 from tests.nodes.web import PASSWORD, WebNode, start_web_node
 
+pytestmark = pytest.mark.any_database
+
 SUBJECT = "CN=mlops-web"
 
 
