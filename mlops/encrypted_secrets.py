@@ -18,7 +18,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from mlops.env import env_file
 
-# In this order: the second one cannot tell a wrong key from nonsense that was encrypted.
+# In this order: the second one cannot tell a wrong key from nonsense that was encrypted, so the
+# thumbprint has to be right before it is tried.
 _PADDINGS: list[padding.AsymmetricPadding] = [
     padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None),  # noqa: S303 - as it was made
     padding.PKCS1v15(),
@@ -39,13 +40,12 @@ def decrypted(text: str, *, setting: str) -> str:
         )
     thumbprint, cipher = _envelope(text, setting)
     key, certificate = _load(certificate_file, env_file("MLOPS_CREDENTIALS_PASSWORD_FILE"))
-    if certificate is not None:
-        own = certificate.fingerprint(hashes.SHA1()).hex()  # noqa: S303 - a name, not a proof
-        if own != thumbprint.lower():
-            raise ImproperlyConfigured(
-                f"{setting} is encrypted for the certificate with thumbprint {thumbprint.upper()},"
-                f" but {certificate_file} (MLOPS_CREDENTIALS_CERTIFICATE) holds {own.upper()}."
-            )
+    own = certificate.fingerprint(hashes.SHA1()).hex()  # noqa: S303 - a name, not a proof
+    if own != thumbprint.lower():
+        raise ImproperlyConfigured(
+            f"{setting} is encrypted for the certificate with thumbprint {thumbprint.upper()},"
+            f" but {certificate_file} (MLOPS_CREDENTIALS_CERTIFICATE) holds {own.upper()}."
+        )
     for scheme in _PADDINGS:
         try:
             return key.decrypt(cipher, scheme).decode()
@@ -66,8 +66,8 @@ def _envelope(text: str, setting: str) -> tuple[str, bytes]:
         ) from None
 
 
-def _load(path: Path, password_file: Path | None) -> tuple[RSAPrivateKey, x509.Certificate | None]:
-    """The key of a PEM or PFX file, and its certificate, which PEM may lack."""
+def _load(path: Path, password_file: Path | None) -> tuple[RSAPrivateKey, x509.Certificate]:
+    """The key of a PEM or PFX file, and its certificate."""
     try:
         content = path.read_bytes()
         password = password_file.read_bytes().rstrip(b"\r\n") if password_file else None
@@ -79,15 +79,20 @@ def _load(path: Path, password_file: Path | None) -> tuple[RSAPrivateKey, x509.C
     try:
         if b"-----BEGIN " in content:
             key: object = load_pem_private_key(content, password)
-            has_certificate = b"-----BEGIN CERTIFICATE-----" in content
-            certificate = x509.load_pem_x509_certificate(content) if has_certificate else None
+            certificate: x509.Certificate | None = x509.load_pem_x509_certificate(content)
         else:
             key, certificate, _ = pkcs12.load_key_and_certificates(content, password)
     except (ValueError, TypeError, UnsupportedAlgorithm):  # TypeError is of the password
         key = certificate = None
-    if not isinstance(key, RSAPrivateKey):
+    if not isinstance(key, RSAPrivateKey) or certificate is None:
         raise ImproperlyConfigured(
-            f"{path} (MLOPS_CREDENTIALS_CERTIFICATE) must be PEM or PFX with an RSA private key,"
-            " whose password is in the file that MLOPS_CREDENTIALS_PASSWORD_FILE names."
+            f"{path} (MLOPS_CREDENTIALS_CERTIFICATE) must be PEM or PFX with a certificate and its"
+            " RSA private key, whose password is in the file that MLOPS_CREDENTIALS_PASSWORD_FILE"
+            " names."
+        )
+    if certificate.public_key() != key.public_key():
+        raise ImproperlyConfigured(
+            f"The private key in {path} (MLOPS_CREDENTIALS_CERTIFICATE) is not that of the"
+            " certificate beside it."
         )
     return key, certificate

@@ -46,9 +46,9 @@ class Channel:
         """The next frame of the shell; cancelled when the channel closes before it is here."""
         if self._answer is not None:
             raise RuntimeError("a shell serves one request at a time")
-        self._answer = self._loop.create_future()
-        self._take_frame()
-        return self._answer
+        answer = self._answer = self._loop.create_future()
+        self._take_frame()  # it may have come along with what was read before
+        return answer
 
     def send(self, header: dict[str, Any], body: bytes = b"") -> None:
         """Sends a request; `ShellUnreached` when the shell has gone before any byte went out."""

@@ -81,11 +81,25 @@ def test_another_certificate_is_named(pem: Path) -> None:
         decrypted(encrypted(thumbprint="abcd"), setting="SETTING")
 
 
-def test_another_key_opens_nothing(pem: Path) -> None:
+def test_a_key_that_is_not_the_certificates_is_refused(pem: Path) -> None:
     other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem.write_bytes(other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    with pytest.raises(ImproperlyConfigured, match="SETTING cannot be decrypted"):
+    key = other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    pem.write_bytes(CERTIFICATE.public_bytes(Encoding.PEM) + key)
+    with pytest.raises(ImproperlyConfigured, match="is not that of the certificate"):
         decrypted(encrypted(), setting="SETTING")
+
+
+def test_a_key_without_its_certificate_is_refused(pem: Path) -> None:
+    pem.write_bytes(KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    with pytest.raises(ImproperlyConfigured, match="with a certificate and its RSA private key"):
+        decrypted(encrypted(), setting="SETTING")
+
+
+def test_what_was_cut_short_cannot_be_decrypted(pem: Path) -> None:
+    envelope = json.loads(base64.b64decode(encrypted()))
+    envelope["s"] = base64.b64encode(base64.b64decode(envelope["s"])[:-1]).decode()
+    with pytest.raises(ImproperlyConfigured, match="SETTING cannot be decrypted"):
+        decrypted(base64.b64encode(json.dumps(envelope).encode()).decode(), setting="SETTING")
 
 
 @pytest.mark.parametrize("text", ["", "plain", "{}", base64.b64encode(b'{"t": "a"}').decode()])

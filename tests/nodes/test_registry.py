@@ -26,6 +26,9 @@ from nodes.picture import Picture, load_picture
 from nodes.registry import Registry, dispatch, dispatch_sync
 from tests.nodes.test_breakers import Clock
 
+# Whatever is asked off the event loop touches the connection of that thread.
+pytestmark = pytest.mark.django_db
+
 A, B = "http://10.0.0.1:12805/", "http://10.0.0.2:12805/"
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -66,13 +69,11 @@ def seen(address: str, *, error: str = "", **runtimes: bool) -> NodeHealth:
 # The picture.
 
 
-@pytest.mark.django_db
 def test_a_declared_single_address_is_a_candidate_before_anybody_has_seen_it() -> None:
     NodeEntry.objects.create(uri=A)
     assert load_picture().addresses == (A,)
 
 
-@pytest.mark.django_db
 def test_a_node_of_another_major_version_is_never_a_candidate() -> None:
     for uri, version in ((A, "1.7"), (B, "2.0")):
         NodeEntry.objects.create(uri=uri)
@@ -84,7 +85,6 @@ def test_a_node_of_another_major_version_is_never_a_candidate() -> None:
     assert load_picture().addresses == ()
 
 
-@pytest.mark.django_db
 def test_a_member_of_a_range_of_another_major_version_is_no_candidate_either() -> None:
     NodeEntry.objects.create(uri="http://10.0.0.1-2:12805/")
     health = seen(A)
@@ -93,14 +93,12 @@ def test_a_member_of_a_range_of_another_major_version_is_no_candidate_either() -
     assert load_picture().addresses == ()
 
 
-@pytest.mark.django_db
 def test_a_single_address_stays_a_candidate_when_the_prober_cannot_reach_it() -> None:
     NodeEntry.objects.create(uri=A)
     seen(A, error="refused")
     assert load_picture().addresses == (A,)
 
 
-@pytest.mark.django_db
 def test_only_members_of_a_range_that_answer_are_candidates() -> None:
     NodeEntry.objects.create(uri="http://10.0.0.1-9:12805/")
     seen(A)
@@ -110,7 +108,6 @@ def test_only_members_of_a_range_that_answer_are_candidates() -> None:
     assert load_picture().addresses == (A,)
 
 
-@pytest.mark.django_db
 def test_an_address_that_two_entries_name_is_one_candidate() -> None:
     NodeEntry.objects.create(uri="http://10.0.0.1-9:12805/")
     NodeEntry.objects.create(uri=A)
@@ -118,7 +115,6 @@ def test_an_address_that_two_entries_name_is_one_candidate() -> None:
     assert load_picture().addresses == (A,)
 
 
-@pytest.mark.django_db
 def test_a_node_that_reports_a_runtime_as_missing_is_no_candidate_for_it() -> None:
     NodeEntry.objects.create(uri=A)
     NodeEntry.objects.create(uri=B)
@@ -126,28 +122,24 @@ def test_a_node_that_reports_a_runtime_as_missing_is_no_candidate_for_it() -> No
     assert load_picture().by_runtime == {"R": (B,), "Python": (A, B)}
 
 
-@pytest.mark.django_db
 def test_where_no_node_reports_the_runtime_all_are_asked_for_the_reason() -> None:
     NodeEntry.objects.create(uri=A)
     seen(A, R=False)
     assert load_picture().by_runtime["R"] == (A,)
 
 
-@pytest.mark.django_db
 def test_where_no_member_of_a_range_answers_the_known_ones_stay() -> None:
     NodeEntry.objects.create(uri="http://10.0.0.1-9:12805/")
     seen(A, error="timed out")
     assert load_picture().addresses == (A,)
 
 
-@pytest.mark.django_db
 def test_a_wrong_entry_is_left_out_and_the_others_serve() -> None:
     NodeEntry.objects.create(uri="http://")
     NodeEntry.objects.create(uri=A)
     assert load_picture().addresses == (A,)
 
 
-@pytest.mark.django_db
 def test_a_drained_node_is_no_candidate_alone_or_in_a_range() -> None:
     for uri in (A, B):
         NodeEntry.objects.create(uri=uri)
@@ -158,7 +150,6 @@ def test_a_drained_node_is_no_candidate_alone_or_in_a_range() -> None:
     assert (load_picture().addresses, load_picture().drained) == ((), (A, B))
 
 
-@pytest.mark.django_db
 def test_where_all_that_run_a_language_are_drained_no_other_is_asked() -> None:
     for uri in (A, B):
         NodeEntry.objects.create(uri=uri)
@@ -167,7 +158,6 @@ def test_where_all_that_run_a_language_are_drained_no_other_is_asked() -> None:
     assert load_picture().by_runtime["R"] == ()
 
 
-@pytest.mark.django_db
 def test_one_lost_look_does_not_take_a_member_of_a_range_out() -> None:
     NodeEntry.objects.create(uri="http://10.0.0.1-9:12805/")
     health = seen(A, error="timed out")
@@ -177,7 +167,6 @@ def test_one_lost_look_does_not_take_a_member_of_a_range_out() -> None:
     assert set(load_picture().addresses) == {A, B}
 
 
-@pytest.mark.django_db
 def test_nodes_weigh_by_their_processors() -> None:
     for uri, capacity in ((A, 2), (B, 6), ("http://10.0.0.3:12805/", None)):
         NodeEntry.objects.create(uri=uri)
