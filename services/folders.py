@@ -10,6 +10,7 @@
     files = ["zones.csv"]          # optional: copied to the working directory under the same names
     artifacts = ["plot.png"]       # optional: names of the files that a call returns
     row_independent = true         # optional: calls that wait together may be run as one
+    example = "example.json"       # optional: inputs to show to those who call it
 
     [inputs]                       # optional: names and types, in this order
     inputData = "data.frame"
@@ -27,13 +28,14 @@ A realtime version is a model and no code:
     runtime = "Realtime"
     model = "iris.onnx"            # an ONNX model, with the bytes blobONNX before it or without
 
-and `alias` and `description` as above, nothing else.
+and `alias`, `description` and `example` as above, nothing else.
 
 Models of code are read by the compute node, never by the web node. Python ones are pickle or dill
 files, R ones .RData or .rds files. What only its own library can read, like joblib's files, belongs
 under `files` and is loaded in the init code.
 """
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -60,12 +62,13 @@ _KEYS: dict[str, type[Any]] = {
     "files": list,
     "artifacts": list,
     "row_independent": bool,
+    "example": str,
     "inputs": dict,
     "outputs": dict,
     "models": dict,
     "model": str,
 }
-_REALTIME_KEYS = {"name", "version", "runtime", "model", "alias", "description"}
+_REALTIME_KEYS = {"name", "version", "runtime", "model", "alias", "description", "example"}
 _KINDS: dict[type[Any], str] = {
     str: "text",
     list: "a list of texts",
@@ -110,7 +113,9 @@ def read(folder: Path) -> ServiceFolder:
     is_realtime = runtime == REALTIME
     toml.require_keys_of(runtime, is_realtime)
     definition = Definition(
-        description=toml.optional_text("description"), operation_id=toml.optional_text("alias")
+        description=toml.optional_text("description"),
+        operation_id=toml.optional_text("alias"),
+        example=toml.example(),
     )
     if not is_realtime:
         definition = replace(
@@ -210,6 +215,19 @@ class _Toml:
             return path.read_text(encoding="utf-8")
         except ValueError:
             raise self.wrong(key, f"names {path.name}, which is not UTF-8 text") from None
+
+    def example(self) -> dict[str, Any] | None:
+        """The inputs in the file that the key names; None when there is no such key."""
+        if "example" not in self.said:
+            return None
+        path = self.file("example", self.text("example"))
+        try:
+            inputs = json.loads(path.read_bytes())
+        except (ValueError, RecursionError):
+            inputs = None
+        if not isinstance(inputs, dict):
+            raise self.wrong("example", f"names {path.name}, which is no JSON object")
+        return inputs
 
     def models(self, suffixes: tuple[str, ...]) -> dict[str, Path]:
         found = {}

@@ -69,6 +69,7 @@ class Version(models.Model):
     input_parameters = models.JSONField(default=list)
     output_parameters = models.JSONField(default=list)
     output_files = models.JSONField(default=list)
+    example = models.JSONField(null=True)  # inputs by name that the publisher gave as an example
     row_independent = models.BooleanField(default=False)
     snapshot_id = models.UUIDField(null=True)  # as named at publish; the snapshot may be gone
     payload = models.ForeignKey(Blob, on_delete=models.PROTECT, null=True, related_name="+")
@@ -83,6 +84,10 @@ class Version(models.Model):
                 condition=models.Q(runtime_type="Realtime") | models.Q(code__isnull=False),
                 name="standard_version_has_code",
             ),
+        ]
+        indexes = [
+            models.Index(fields=["service", "-created_at", "-id"], name="version_newest"),
+            models.Index(fields=["service", "-updated_at"], name="version_last_changed"),
         ]
         ordering = ["created_at", "id"]
 

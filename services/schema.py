@@ -5,9 +5,11 @@ the database, so that the REST API, the actions and the commands all refuse the 
 """
 
 import dataclasses
+import json
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from mlops.errors import InvalidRequest
@@ -21,6 +23,7 @@ REALTIME = "Realtime"
 
 MAX_NAME_LENGTH = 128
 MAX_IDENTIFIER_LENGTH = 255
+MAX_EXAMPLE_LENGTH = 64 * 1024  # of its JSON
 _FORBIDDEN_IN_NAMES = frozenset("/\\?#%")
 _PATH_STEPS = frozenset({".", ".."})
 
@@ -52,6 +55,7 @@ class Definition:
     runtime_type: str | None = None
     output_files: Sequence[str] | None = None
     row_independent: bool | None = None
+    example: Mapping[str, Any] | None = None  # inputs to show to who calls it
 
     def checked(self) -> "Definition":
         """The same definition with canonical type names; raises InvalidRequest naming the field."""
@@ -69,6 +73,8 @@ class Definition:
             _require_guid("snapshotId", self.snapshot_id)
         if self.runtime_type is not None:
             _require_runtime(self.runtime_type)
+        if self.example is not None:
+            _require_example(self.example)
         return dataclasses.replace(
             self,
             inputs=_parameters("inputParameterDefinitions", self.inputs),
@@ -182,6 +188,19 @@ def _require_storable(field: str, text: str | None) -> None:
     if text is not None and ("\0" in text or _has_surrogate(text)):
         raise InvalidRequest(
             f"{field} must not contain null characters or unpaired surrogates.", fields=field
+        )
+
+
+def _require_example(example: Mapping[str, Any]) -> None:
+    """Refuses what is too large to show, or what no database can hold as JSON."""
+    try:
+        text = json.dumps(example, ensure_ascii=False, allow_nan=False)
+        _require_storable("example", text.replace("\\u0000", "\0"))
+    except ValueError:
+        raise InvalidRequest("example must not hold NaN or infinity.", fields="example") from None
+    if len(text) > MAX_EXAMPLE_LENGTH:
+        raise InvalidRequest(
+            f"example must not be longer than {MAX_EXAMPLE_LENGTH} characters.", fields="example"
         )
 
 

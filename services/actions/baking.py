@@ -41,11 +41,14 @@ def bake_snapshot(version: Version, snapshot: Snapshot) -> None:
 
 
 def apply_labels(definition: Definition, version: Version) -> None:
-    """Set the description and the alias where the definition says them; an empty alias clears."""
+    """Set description, alias and example where the definition says them; an empty alias or example
+    clears."""
     if definition.description is not None:
         version.description = definition.description
     if definition.operation_id is not None:
         version.operation_id = definition.operation_id or None
+    if definition.example is not None:
+        version.example = dict(definition.example) or None
 
 
 def stored_parameters(parameters: Sequence[Parameter]) -> list[dict[str, str]]:

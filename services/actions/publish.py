@@ -46,6 +46,7 @@ def publish_version(
             init_code=definition.init_code or None,
             description=definition.description,
             operation_id=definition.operation_id or None,
+            example=definition.example or None,
             input_parameters=stored_parameters(definition.inputs or []),
             output_parameters=stored_parameters(definition.outputs or []),
             output_files=list(definition.output_files or []),

@@ -100,6 +100,7 @@ def _everything(definition: Definition) -> Definition:
         description=definition.description or "",
         operation_id=definition.operation_id or "",
         row_independent=bool(definition.row_independent),
+        example=definition.example or {},
     )
 
 

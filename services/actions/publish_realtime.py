@@ -25,9 +25,9 @@ def publish_realtime(
 ) -> Version:
     """The new version, published by `user`; named by a new GUID when `version` is None.
 
-    Of the definition its description and alias count. Raises Forbidden below Contributor and where
-    grants keep the name for others, InvalidRequest for a model, a name or an alias that cannot be
-    right, Conflict when the service has the version already.
+    Of the definition its description, alias and example count. Raises Forbidden below Contributor
+    and where grants keep the name for others, InvalidRequest for a model, a name or an alias that
+    cannot be right, Conflict when the service has the version already.
     """
     require_role(user, Role.CONTRIBUTOR)
     version = checked_version_name(name, version)
@@ -47,6 +47,7 @@ def publish_realtime(
             runtime_type=RuntimeType.REALTIME,
             description=definition.description,
             operation_id=definition.operation_id or None,
+            example=definition.example or None,
             input_parameters=stored_parameters(REALTIME_INPUTS),
             output_parameters=stored_parameters(REALTIME_OUTPUTS),
             payload=payload,

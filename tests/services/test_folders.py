@@ -205,3 +205,16 @@ def test_a_folder_of_code_has_no_one_model(folder: Path) -> None:
 def test_a_model_that_is_not_there_is_named(model_folder: Path) -> None:
     (model_folder / "iris.onnx").unlink()
     assert refusal(model_folder).fields == "model"
+
+
+def test_a_folder_may_hold_an_example(folder: Path) -> None:
+    (folder / "example.json").write_text('{"x": [1, 2]}')
+    write(folder, MINIMAL + 'example = "example.json"')
+    assert folders.read(folder).definition.example == {"x": [1, 2]}
+
+
+@pytest.mark.parametrize("text", ["[1]", "{", "", '{"x": NaN}'])
+def test_an_example_is_a_json_object(folder: Path, text: str) -> None:
+    (folder / "example.json").write_text(text)
+    write(folder, MINIMAL + 'example = "example.json"')
+    assert refusal(folder).fields == "example"

@@ -122,3 +122,17 @@ def test_a_snapshot_id_that_is_no_guid_is_refused(snapshot_id: str) -> None:
 
 def test_what_was_not_said_stays_unsaid() -> None:
     assert Definition().checked() == Definition()
+
+
+@pytest.mark.parametrize(
+    "example",
+    [{"x": float("nan")}, {"x": "\0"}, {"\ud800": 1}, {"x": "y" * 70_000}],
+    ids=["no number", "null character", "surrogate", "too long"],
+)
+def test_an_example_that_cannot_be_kept_is_refused(example: dict[str, object]) -> None:
+    assert refusal(example=example).fields == "example"
+
+
+def test_an_example_is_kept_as_it_is() -> None:
+    example = {"x": [{"y": 1.5, "z": "\\u00e9"}]}
+    assert Definition(example=example).checked().example == example
