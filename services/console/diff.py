@@ -110,9 +110,7 @@ def _rows(left: Sequence[str], right: Sequence[str]) -> Iterable[Row]:
                 yield Row(CHANGED, one + 1, left[one], other + 1, right[other])
 
 
-def _blocks(
-    left: Sequence[str], right: Sequence[str]
-) -> Iterable[tuple[str, int, int, int, int]]:
+def _blocks(left: Sequence[str], right: Sequence[str]) -> Iterable[tuple[str, int, int, int, int]]:
     """What to do to the first lines to get the second, as difflib says it."""
     shorter = min(len(left), len(right))
     head = next((i for i in range(shorter) if left[i] != right[i]), shorter)
