@@ -68,7 +68,7 @@ def publishers_for(caller: Caller) -> list[str]:
 
 
 def _waiting_for(caller: Caller) -> list[int]:
-    """The keys of services that have grants and no versions, and whose grants the caller may set."""
+    """The keys of services that have no versions but grants, which the caller may set."""
     waiting = Service.objects.filter(versions=None).exclude(grants=[])
     if caller.role == Role.OWNER:
         return [service.pk for service in waiting]
