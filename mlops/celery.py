@@ -9,6 +9,7 @@ import warnings
 from typing import Any
 
 from celery import Celery
+from celery.schedules import crontab
 from celery.signals import beat_embedded_init, setup_logging, worker_process_init
 from kombu.transport import TRANSPORT_ALIASES
 
@@ -34,6 +35,8 @@ def every(seconds: int, task: str) -> dict[str, Any]:
 app.conf.beat_schedule = {
     "probe nodes": every(5, "nodes.tasks.probe_nodes"),
     "reconcile pools": every(5, "services.tasks.reconcile_pools"),
+    "record nodes": {**every(60, "nodes.tasks.record_nodes"), "schedule": crontab()},
+    "remove old usage": every(3600, "services.tasks.remove_old_usage"),
     "close idle sessions": every(60, "nodes.tasks.close_idle_sessions"),
     "close stray sessions": every(60, "nodes.tasks.close_stray_sessions"),
     "run batches": every(5, "services.tasks.run_batches"),

@@ -165,6 +165,10 @@ ROLE_GROUPS = {
 # For so long entries of the audit trail are kept; 0: for ever.
 AUDIT_RETENTION_DAYS = env_int("MLOPS_AUDIT_RETENTION_DAYS", 730)
 
+# Recorded scoring and load of nodes: for so long by the minute, and by the hour.
+USAGE_MINUTES_KEPT_HOURS = env_int("MLOPS_USAGE_MINUTES_KEPT_HOURS", 48, minimum=25)
+USAGE_HOURS_KEPT_DAYS = env_int("MLOPS_USAGE_HOURS_KEPT_DAYS", 90, minimum=1)
+
 # Time and language.
 USE_TZ = True
 TIME_ZONE = "UTC"

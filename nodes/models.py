@@ -8,6 +8,7 @@ from django.db import models
 from django.utils import timezone
 
 from mlops.blobs.models import Blob
+from nodes.usage.models import NodeUsage as NodeUsage
 
 
 class Runtime(models.TextChoices):

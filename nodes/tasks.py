@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from nodes import health, session_upkeep, trust
 from nodes.runtime.certificates import TlsError
+from nodes.usage import recording
 
 
 @worker_init.connect  # type: ignore[untyped-decorator]
@@ -35,3 +36,9 @@ def close_idle_sessions() -> None:
 def close_stray_sessions() -> None:
     """Close the sessions on compute nodes that the database has not; see `nodes.session_upkeep`."""
     session_upkeep.close_stray_sessions()
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def record_nodes() -> None:
+    """Record how the compute nodes are, once a minute; see `nodes.usage`."""
+    recording.record_nodes(now=timezone.now())

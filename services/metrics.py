@@ -15,13 +15,19 @@ from nodes.runtime.exposition import HistogramFamily, as_text
 from nodes.runtime.figures import Histogram
 from services.catalogue import PublishedVersion, all_versions
 from services.tallies import Key, Tallies, Tally
+from services.usage.recording import CALLS, REQUESTS, TIMES, Recorder
 
 logger = logging.getLogger(__name__)
 
 CALLER_GONE = 499  # what web servers note for a client that went away before it was answered
 
-_CALLS, _TIMES, _REQUESTS = "calls", "times", "requests"
-_tallies = Tallies(settings.DATA_DIR / "metrics")
+
+def _filed(key: Key) -> Key:
+    """The key as the file has it: times by version only, whatever the node."""
+    return key[:4] if key[0] == TIMES else key
+
+
+_tallies = Tallies(settings.DATA_DIR / "metrics", filed=_filed, follower=Recorder())
 
 
 def note_call(
@@ -36,15 +42,15 @@ def note_call(
     """A call of the version has ended, on `node` if any had been asked."""
     name, version = published.name, published.version
     _tallies.count_timed(
-        (_CALLS, name, version, source, node, status, is_success),
-        (_TIMES, name, version, source),
+        (CALLS, name, version, source, node, status, is_success),
+        (TIMES, name, version, source, node),
         seconds,
     )
 
 
 def note_request(status: int) -> None:
     """A scoring request was answered, whatever it asked for."""
-    _tallies.count((_REQUESTS, status))
+    _tallies.count((REQUESTS, status))
 
 
 def report() -> bytes:
@@ -67,13 +73,13 @@ def _of_what_is_gone(totals: Iterable[Key], versions: Iterable[PublishedVersion]
     """The keys with versions that are not published, or nodes that are not declared."""
     published = {(each.name, each.version) for each in versions}
     declared = declared_uris()
-    addresses = {str(key[4]) for key in totals if key[0] == _CALLS} - {""}
+    addresses = {str(key[4]) for key in totals if key[0] == CALLS} - {""}
     lost = {address for address in addresses if not _is_declared(address, declared)}
     return {
         key
         for key in totals
-        if key[0] in (_CALLS, _TIMES)
-        and (key[1:3] not in published or (key[0] == _CALLS and key[4] in lost))
+        if key[0] in (CALLS, TIMES)
+        and (key[1:3] not in published or (key[0] == CALLS and key[4] in lost))
     }
 
 
@@ -103,9 +109,9 @@ def _families(rows: Mapping[Key, Tally], versions: Iterable[PublishedVersion]) -
     )
     for (family, *parts), tally in rows.items():
         labels = [str(part).lower() if isinstance(part, bool) else str(part) for part in parts]
-        if family == _CALLS:
+        if family == CALLS:
             calls.add_metric(labels, tally[0])
-        elif family == _REQUESTS:
+        elif family == REQUESTS:
             requests.add_metric(labels, tally[0])
     for each in versions:
         info = {"runtime": each.runtime, "bundle": each.bundle_id}
@@ -120,7 +126,7 @@ def _times(rows: Mapping[Key, Tally]) -> HistogramFamily:
         ["name", "version", "source"],
     )
     for key, tally in rows.items():
-        if key[0] == _TIMES:
+        if key[0] == TIMES:
             histogram = Histogram()
             histogram.counts, histogram.total = [int(count) for count in tally[:-1]], tally[-1]
             times.add([str(part) for part in key[1:]], histogram)

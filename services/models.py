@@ -10,6 +10,7 @@ from mlops.accounts.roles import Role, role_of
 from mlops.blobs.models import Blob
 from services.grants import Access
 from services.schema import is_name
+from services.usage.models import Usage as Usage
 
 if TYPE_CHECKING:
     from mlops.accounts.models import User
@@ -88,6 +89,8 @@ class Version(models.Model):
         indexes = [
             models.Index(fields=["service", "-created_at", "-id"], name="version_newest"),
             models.Index(fields=["service", "-updated_at"], name="version_last_changed"),
+            models.Index(fields=["created_at"], name="version_by_creation"),
+            models.Index(fields=["updated_at"], name="version_by_change"),
         ]
         ordering = ["created_at", "id"]
 

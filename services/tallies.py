@@ -2,7 +2,8 @@
 
 A process counts in memory and adds that to one file of the data directory, every few seconds and
 before the file is read for an answer. So what anybody has been told never becomes less, whichever
-process ends, and nothing is left of those that have ended but what they counted.
+process ends, and nothing is left of those that have ended but what they counted. A follower gets
+to know what was counted in between, for a record by time.
 """
 
 import atexit
@@ -12,9 +13,10 @@ import os
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import orjson
 
@@ -31,11 +33,35 @@ Key = tuple[str | int, ...]
 Tally = list[float]
 
 
-class Tallies:
-    """Tallies by key; the file is in `directory`, which need not exist. For any thread."""
+class Follower(Protocol):
+    """Who is told of all counts, each once. The last two may take their time, the first may not."""
 
-    def __init__(self, directory: Path) -> None:
+    def take(self, counted: Mapping[Key, Tally], since: float) -> None:
+        """So much was counted since then, in seconds since 1970."""
+
+    def store_if_due(self) -> None:
+        """Called every few seconds by a thread for such things."""
+
+    def store(self) -> None:
+        """Called at the end of the process."""
+
+
+class Tallies:
+    """Tallies by key; the file is in `directory`, which need not exist. For any thread.
+
+    `filed` says under which key the file has a count.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        filed: Callable[[Key], Key] = lambda key: key,
+        follower: Follower | None = None,
+    ) -> None:
         self._directory = directory
+        self._filed = filed
+        self._follower = follower
         self._file = directory / "totals.json"
         self._start_anew()
         os.register_at_fork(after_in_child=self._start_anew)
@@ -44,6 +70,8 @@ class Tallies:
         """Forget what a parent process has counted and will add itself."""
         self._lock = threading.Lock()
         self._news: dict[Key, Tally] = {}
+        self._unfiled: dict[Key, Tally] = {}  # what could not be written yet
+        self._since = time.time()  # when the news began
         self._has_begun = False
 
     def count(self, key: Key) -> None:
@@ -70,8 +98,7 @@ class Tallies:
 
     def totals(self) -> dict[Key, Tally]:
         """All that was counted until now; of other processes the last seconds may be missing."""
-        with self._lock:
-            news, self._news = self._news, {}
+        news = self._taken()
         totals: dict[Key, Tally] = {}
         try:
             with self._exclusive():
@@ -82,8 +109,20 @@ class Tallies:
         except OSError as error:
             logger.warning("What was counted cannot be stored: %s", error)
             with self._lock:
-                _add(self._news, news)
+                _add(self._unfiled, news)
         return totals
+
+    def _taken(self) -> dict[Key, Tally]:
+        """What is to be added to the file; the follower knows of it."""
+        with self._lock:
+            news, self._news = self._news, {}
+            unfiled, self._unfiled = self._unfiled, {}
+            since, self._since = self._since, time.time()
+        if news and self._follower:
+            self._follower.take(news, since)
+        for key, tally in news.items():
+            _add(unfiled, {self._filed(key): tally})
+        return unfiled
 
     def forget(self, keys: Collection[Key]) -> None:
         """Drop what was counted under these keys."""
@@ -98,16 +137,29 @@ class Tallies:
         if not self._has_begun:
             self._has_begun = True
             threading.Thread(target=self._flush_for_ever, name="tallies", daemon=True).start()
-            atexit.register(self.totals)
+            atexit.register(self._end)
         tally: Tally = [0] * size
         self._news[key] = tally
         return tally
 
     def _flush_for_ever(self) -> None:
         while True:
-            time.sleep(FLUSH_SECONDS)
-            if self._news:
+            # So that what belongs to a minute is taken when it ends.
+            time.sleep(FLUSH_SECONDS - time.time() % FLUSH_SECONDS)
+            if self._news or self._unfiled:
                 self.totals()
+            else:
+                self._since = time.time()
+            if self._follower:
+                try:
+                    self._follower.store_if_due()
+                except Exception:
+                    logger.exception("What was counted is not recorded.")
+
+    def _end(self) -> None:
+        self.totals()
+        if self._follower:
+            self._follower.store()
 
     # The file.
 

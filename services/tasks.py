@@ -4,7 +4,10 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 from django.utils import timezone
 
+from mlops.usage.recorded import remove_old
+from nodes.models import NodeUsage
 from services.batches import driver, removal
+from services.models import Usage
 from services.pools import reconciling
 
 
@@ -25,6 +28,13 @@ def run_batches() -> None:
 def sweep_batches() -> int:
     """Delete batches that nobody wants any more; how many they were."""
     return removal.sweep(now=timezone.now())
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def remove_old_usage() -> int:
+    """Delete recorded figures that are older than the settings keep them; how many rows."""
+    now = timezone.now()
+    return remove_old(Usage, now=now) + remove_old(NodeUsage, now=now)
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]

@@ -20,6 +20,7 @@ from mlops.accounts.models import AuditEntry, AuditHorizon, User
 from nodes.actions import declare_node
 from nodes.models import Session
 from nodes.registry import registry
+from services import metrics
 from tests.contract import exchanges
 from tests.nodes.runtime.running import RunningNode, start_node
 from tests.nodes.web import WebNode, start_web_node
@@ -78,6 +79,14 @@ class _AtOnce(Executor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         fn(*args, **kwargs)
         return Future()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_recorded_in_the_background() -> Iterator[None]:
+    """The thread that records what tests score would do so within, or after, those that follow."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(metrics._tallies, "_follower", None)
+        yield
 
 
 @pytest.fixture(autouse=True)
