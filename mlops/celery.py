@@ -40,6 +40,8 @@ app.conf.beat_schedule = {
     "close idle sessions": every(60, "nodes.tasks.close_idle_sessions"),
     "close stray sessions": every(60, "nodes.tasks.close_stray_sessions"),
     "run batches": every(5, "services.tasks.run_batches"),
+    "look after jobs": every(10, "mlops.jobs.tasks.look_after_jobs"),
+    "remove expired jobs": every(3600, "mlops.jobs.tasks.remove_expired_jobs"),
     "sweep batches": every(300, "services.tasks.sweep_batches"),
     "sweep blobs": every(3600, "mlops.blobs.tasks.sweep_blobs"),
     "remove dead tokens": every(3600, "mlops.accounts.tasks.remove_dead_tokens"),

@@ -58,6 +58,7 @@ if HTTPS_ONLY:  # such names are refused by browsers unless this very host has s
     SESSION_COOKIE_NAME = "__Host-sessionid"
     CSRF_COOKIE_NAME = "__Host-csrftoken"
 CSRF_COOKIE_HTTPONLY = True  # pages carry the token
+CSRF_FAILURE_VIEW = "mlops.console.refusals.csrf_failure"
 SECURE_SSL_REDIRECT = HTTPS_ONLY
 # Pages only: a call that came in the clear has shown its token, and its client would not follow.
 SECURE_REDIRECT_EXEMPT = ["^(?!$|console(/|$)|docs$)"]
@@ -85,6 +86,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "mlops.accounts",
     "mlops.blobs",
+    "mlops.jobs",
     "mlops.onebox",
     "nodes",
     "services",
@@ -263,9 +265,12 @@ for folder in ("messages", "control"):
     (BROKER_DIR / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever
-# Batches run for long: workers of their own take them, so that periodic tasks never wait.
+# Batches and jobs run for long: workers of their own take them, so periodic tasks never wait.
 BATCH_QUEUE = "batch"
-CELERY_TASK_ROUTES = {"services.tasks.run_batches": {"queue": BATCH_QUEUE}}
+CELERY_TASK_ROUTES = {
+    "services.tasks.run_batches": {"queue": BATCH_QUEUE},
+    "mlops.jobs.tasks.run_job": {"queue": BATCH_QUEUE},
+}
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_TASK_IGNORE_RESULT = True

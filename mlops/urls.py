@@ -29,6 +29,7 @@ urlpatterns = [
     path("", include("services.urls")),
 ]
 
-handler400 = "mlops.rest.bad_request"
-handler404 = "mlops.rest.not_found"
-handler500 = "mlops.rest.server_error"
+handler400 = "mlops.console.refusals.bad_request"
+handler403 = "mlops.console.refusals.forbidden"
+handler404 = "mlops.console.refusals.not_found"
+handler500 = "mlops.console.refusals.server_error"

@@ -12,7 +12,8 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from mlops.console.read_only import ReadOnlyAdmin, relative_time
+from mlops.console.read_only import ReadOnlyAdmin
+from mlops.console.shown import relative_time
 from mlops.console.site import site
 from nodes import uris
 from nodes.models import NodeDrain, NodeEntry, NodeHealth

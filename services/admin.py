@@ -11,7 +11,8 @@ from unfold.decorators import display
 
 from mlops.accounts.models import User
 from mlops.accounts.token_cache import Caller
-from mlops.console.read_only import ReadOnlyAdmin, relative_time
+from mlops.console.read_only import ReadOnlyAdmin
+from mlops.console.shown import relative_time
 from mlops.console.site import site
 from services.grants import CONSUME, MANAGE, Grant
 from services.models import Service, Version, VersionQuerySet

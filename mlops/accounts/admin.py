@@ -20,8 +20,9 @@ from unfold.paginator import InfinitePaginator
 from mlops.accounts import audit_reading
 from mlops.accounts.audit import REFUSED, SUCCESS
 from mlops.accounts.models import AuditEntry
-from mlops.accounts.roles import is_owner
-from mlops.console.read_only import ReadOnlyAdmin, relative_time
+from mlops.accounts.roles import Role
+from mlops.console.read_only import ReadOnlyAdmin
+from mlops.console.shown import relative_time
 from mlops.console.site import site
 from mlops.errors import InvalidRequest
 from mlops.streaming import streamed
@@ -103,6 +104,7 @@ class OutcomeFilter(admin.SimpleListFilter):
 class AuditEntryAdmin(ReadOnlyAdmin):
     """Every change and sign-in, the newest first."""
 
+    needed_role = Role.OWNER
     list_display = ("when", "who", "action", "about", "result", "address")
     list_display_links = ("when",)
     list_filter = (OutcomeFilter, UserFilter, ActionFilter, ObjectFilter, SinceFilter, UntilFilter)
@@ -130,10 +132,6 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         "correlation_id",
     )
     readonly_fields = fields
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        """Whether the user is an Owner."""
-        return is_owner(request)
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:  # noqa: ARG002
         """Whether it is the parameter of a filter."""

@@ -3,9 +3,6 @@
 Only Owners may. It is read by id, a part at a time, however long the trail is.
 """
 
-import csv
-import io
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +12,7 @@ from django.db.models import Q, QuerySet
 from django.utils.dateparse import parse_datetime
 
 from mlops.accounts.models import AuditEntry
+from mlops.csv_text import csv_lines
 from mlops.errors import InvalidRequest
 
 _ROWS_AT_ONCE = 1000
@@ -32,7 +30,6 @@ _COLUMNS = (
     "loginSessionId",
     "correlationId",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def matching(
@@ -109,20 +106,6 @@ def as_json(entry: AuditEntry) -> dict[str, Any]:
 
 def as_csv(entries: QuerySet[AuditEntry]) -> Iterator[bytes]:
     """All of the entries as CSV, a piece at a time; `before` and `after` as JSON."""
-    yield _csv_lines([_COLUMNS])
+    yield csv_lines([_COLUMNS])
     for page in pages(entries):
-        yield _csv_lines([map(_cell, as_json(entry).values()) for entry in page])
-
-
-def _csv_lines(rows: Any) -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
-
-
-def _cell(value: object) -> str:
-    """The text of a cell, which no spreadsheet takes for a formula."""
-    if value is None:
-        return ""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+        yield csv_lines(as_json(entry).values() for entry in page)

@@ -17,6 +17,8 @@ _View = Callable[[HttpRequest], HttpResponseBase]
 
 _BEGUN = "begun_at"
 _SEEN = "seen_at"
+# Pages that keep themselves up to date say so: nobody may be looking at them.
+LIVE_HEADER = "X-Live"
 # A session is saved when it is used, so that it lasts, but not each time.
 _SAVE_AFTER_SECONDS = 60
 
@@ -36,7 +38,10 @@ def browser_sessions(get_response: _View) -> _View:
             now = int(time.time())
             if now - request.session.get(_BEGUN, 0) >= settings.BROWSER_SESSION_SECONDS:
                 request.session.flush()
-            elif now - request.session.get(_SEEN, 0) >= _SAVE_AFTER_SECONDS:
+            elif (
+                now - request.session.get(_SEEN, 0) >= _SAVE_AFTER_SECONDS
+                and LIVE_HEADER not in request.headers
+            ):
                 request.session[_SEEN] = now
         return get_response(request)
 

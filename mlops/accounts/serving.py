@@ -7,7 +7,8 @@ all requests of one browser session.
 import os
 import pwd
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import cast
 
@@ -21,6 +22,7 @@ _Async = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
 _ATTRIBUTE = "login_session_id"  # of a request, and the key in a browser session
 _current: ContextVar[HttpRequest | None] = ContextVar("request", default=None)
+_behalf: ContextVar[tuple[str, str] | None] = ContextVar("behalf", default=None)
 
 
 @sync_and_async_middleware
@@ -49,8 +51,20 @@ def serving(get_response: _Sync | _Async) -> _Sync | _Async:
     return sync_middleware
 
 
+@contextmanager
+def on_behalf_of(address: str, login_session_id: str) -> Iterator[None]:
+    """What runs in the context runs for a request from this address, which has been answered."""
+    token = _behalf.set((address, login_session_id))
+    try:
+        yield
+    finally:
+        _behalf.reset(token)
+
+
 def origin() -> str:
     """The address that the request came from; outside of requests who runs the program."""
+    if behalf := _behalf.get():
+        return behalf[0]
     request = _current.get()
     return operator() if request is None else request.META.get("REMOTE_ADDR") or ""
 
@@ -66,6 +80,8 @@ def operator() -> str:
 
 def login_session_id() -> str:
     """The login behind the request; "" when there is none, or no request."""
+    if behalf := _behalf.get():
+        return behalf[1]
     request = _current.get()
     if request is None:
         return ""

@@ -1,8 +1,21 @@
 """The console: one admin site at /console/ for everybody who has a role."""
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
 from django.core.paginator import InvalidPage
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    JsonResponse,
+)
+from django.middleware.csrf import get_token
 from django.urls import URLPattern, URLResolver, path, reverse
+from django.views.decorators.http import require_safe
 from unfold.sites import UnfoldAdminSite
 
 from mlops.accounts.models import User
@@ -11,7 +24,14 @@ from mlops.accounts.sign_in import methods
 from mlops.console import provider_sign_in
 from mlops.console.forms import SignInForm
 
+View = Callable[..., HttpResponseBase]
+
 _WITHOUT = {"password_change", "password_change_done"}
+
+
+def is_of_script(request: HttpRequest) -> bool:
+    """Whether a script of a page asks, which shows what it gets in its place."""
+    return "HX-Request" in request.headers or "X-Console" in request.headers
 
 
 class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]
@@ -19,6 +39,26 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]
 
     login_form = SignInForm
     login_template = "console/sign_in.html"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._pages: dict[str, URLPattern] = {}
+
+    def add_page(self, address: str, view: View, *, name: str) -> None:
+        """Serve `view` at `address`, for who has a role; see `mlops.console.pages`."""
+        self._pages[name] = path(address, self.admin_view(view), name=name)
+
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
+        """The view for who has a role. Others are sent to sign in; their scripts get a 401."""
+        guarded: View = super().admin_view(view, cacheable)
+
+        @wraps(guarded)
+        def answering_scripts(request: HttpRequest, *args: Any, **named: Any) -> HttpResponseBase:
+            if is_of_script(request) and not self.has_permission(request):
+                return HttpResponse("Your session has ended.", status=401)
+            return guarded(request, *args, **named)
+
+        return answering_scripts
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Whether the browser's user is active and has a role."""
@@ -33,9 +73,11 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]
         own = [
             path("login/provider", provider_sign_in.begin, name="provider_sign_in"),
             path("login/provider/answer", provider_sign_in.finish, name="provider_answer"),
+            path("csrf/", self.admin_view(_csrf), name="csrf"),
         ]
-        theirs = super().get_urls()
-        return own + [route for route in theirs if getattr(route, "name", "") not in _WITHOUT]
+        without = _WITHOUT | self._pages.keys()
+        theirs = [each for each in super().get_urls() if getattr(each, "name", "") not in without]
+        return [*own, *self._pages.values(), *theirs]
 
     def login(
         self, request: HttpRequest, extra_context: dict[str, object] | None = None
@@ -71,6 +113,12 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]
     ) -> HttpResponse:
         """The list of services, the first thing people come for."""
         return HttpResponseRedirect(reverse("console:services_version_changelist"))
+
+
+@require_safe
+def _csrf(request: HttpRequest) -> HttpResponse:
+    """A new CSRF token for a page that was open while its user signed in again."""
+    return JsonResponse({"token": get_token(request)})
 
 
 site = ConsoleSite(name="console")

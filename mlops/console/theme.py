@@ -24,6 +24,10 @@ UNFOLD: dict[str, Any] = {
         }
     ],
     "STYLES": [lambda request: static("console/console.css")],  # noqa: ARG005
+    "SCRIPTS": [
+        lambda request: static("console/console.js"),  # noqa: ARG005
+        lambda request: static("console/charts.js"),  # noqa: ARG005
+    ],
     "SITE_URL": None,  # the console is all there is to see
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,

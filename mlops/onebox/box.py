@@ -19,8 +19,8 @@ from nodes import trust
 
 HEARTBEAT_SECONDS = 30.0
 WORKER_PROCESSES = 2
-# One drives batches, on an event loop; the others take the messages that come meanwhile.
-BATCH_WORKER_THREADS = 4
+# One drives batches, on an event loop; the others run jobs and take the messages meanwhile.
+BATCH_WORKER_THREADS = 8
 _ENDING_SECONDS = 15.0  # of a node, once it has finished what it had begun
 MARK_VARIABLE = "MLOPS_ONEBOX"
 

@@ -1,16 +1,9 @@
-"""Telling a worker that a pool was changed. No harm when the message is lost: it looks anyway."""
-
-import logging
+"""Telling a worker that a pool was changed."""
 
 from django.db import transaction
-from kombu.exceptions import OperationalError
 
+from mlops.nudging import nudge
 from services.tasks import reconcile_pools
-
-logger = logging.getLogger(__name__)
-
-_EXPIRES_SECONDS = 60  # by then the periodic message has done the same
-_AT_MOST_TWICE = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
 
 
 def nudge_after_commit() -> None:
@@ -19,9 +12,4 @@ def nudge_after_commit() -> None:
 
 
 def _nudge() -> None:
-    try:
-        reconcile_pools.apply_async(
-            expires=_EXPIRES_SECONDS, retry=True, retry_policy=_AT_MOST_TWICE, ignore_result=True
-        )
-    except OperationalError as error:
-        logger.warning("The broker cannot be reached; a pool is changed later: %s", error)
+    nudge(reconcile_pools, harm="a pool is changed later")

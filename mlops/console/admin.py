@@ -1,0 +1,3 @@
+"""Brings the console's own pages onto the site."""
+
+from mlops.console import pages as pages

@@ -1,0 +1,8 @@
+"""Pages that belong to no area."""
+
+from tests.contract.console_pages import Page
+
+PAGES = {
+    "csrf/": Page(),
+    "signed-in/": Page(),
+}
