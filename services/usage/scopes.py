@@ -27,3 +27,8 @@ def version_in(scope: str) -> tuple[str, str] | None:
         return None
     name, _, version = scope.removeprefix(VERSION).partition("/")
     return name, version
+
+
+def node_in(scope: str) -> str:
+    """The address that the scope is of; empty when it is of something else."""
+    return scope.removeprefix(_NODE) if scope.startswith(_NODE) else ""
