@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 ANONYMOUS_BYTES = 1024**2
-_UPLOADS = re.compile(r"/(sessions/[^/]+/(workspace|files)|realtime-services)(/|$)")
+# Those of the console come in pieces of no more than what strangers may send.
+_UPLOADS = re.compile(r"/(sessions/[^/]+/(workspace|files)|realtime-services|console/uploads)(/|$)")
 _LINGER_SECONDS = 5  # in which the client may go on sending before the connection is closed
 
 

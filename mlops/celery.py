@@ -43,6 +43,7 @@ app.conf.beat_schedule = {
     "look after jobs": every(10, "mlops.jobs.tasks.look_after_jobs"),
     "remove expired jobs": every(3600, "mlops.jobs.tasks.remove_expired_jobs"),
     "sweep batches": every(300, "services.tasks.sweep_batches"),
+    "sweep uploads": every(3600, "services.tasks.sweep_uploads"),
     "sweep blobs": every(3600, "mlops.blobs.tasks.sweep_blobs"),
     "remove dead tokens": every(3600, "mlops.accounts.tasks.remove_dead_tokens"),
     "forget failed sign-ins": every(300, "mlops.accounts.tasks.forget_failed_sign_ins"),

@@ -152,7 +152,6 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "console:login"
-LOGIN_REDIRECT_URL = "console:index"
 LOGOUT_REDIRECT_URL = "console:login"
 UNFOLD = theme.UNFOLD
 ACCESS_TOKEN_SECONDS = 3600
@@ -235,6 +234,13 @@ SESSIONS_PER_USER = env_int("MLOPS_SESSIONS_PER_USER", 40, minimum=1)
 SNAPSHOT_MAX_BYTES = env_int("MLOPS_SNAPSHOT_MAX_BYTES", 4 * 1024**3, minimum=1)
 SNAPSHOTS_PER_USER = env_int("MLOPS_SNAPSHOTS_PER_USER", 1000, minimum=1)
 SNAPSHOT_BYTES_PER_USER = env_int("MLOPS_SNAPSHOT_BYTES_PER_USER", 32 * 1024**3, minimum=1)
+
+# Files that are uploaded on the console to publish from them.
+UPLOADS_PER_USER = env_int("MLOPS_UPLOADS_PER_USER", 200, minimum=1)
+UPLOAD_BYTES_PER_USER = env_int("MLOPS_UPLOAD_BYTES_PER_USER", 16 * 1024**3, minimum=1)
+# The look into a model file, and a test run before it is published.
+INSPECTION_SECONDS = env_int("MLOPS_INSPECTION_SECONDS", 120, minimum=1)
+TEST_RUN_SECONDS = env_int("MLOPS_TEST_RUN_SECONDS", 600, minimum=1)
 
 # Batches.
 BATCH_MAX_ITEMS = env_int("MLOPS_BATCH_MAX_ITEMS", 100_000, minimum=1)

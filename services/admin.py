@@ -9,6 +9,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+import services.console.uploads  # noqa: F401 - its pages
 from mlops.accounts.models import User
 from mlops.accounts.token_cache import Caller
 from mlops.console.read_only import ReadOnlyAdmin

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 
@@ -56,25 +56,33 @@ class ModelFile:
             chunk = chunk[n_missing:]
         self._file.write(chunk)
 
-    def save(self) -> Blob:
-        """The blob of the whole container; raises InvalidRequest for one that cannot be served."""
+    def check(self) -> dict[str, Any]:
+        """What the model takes and gives, as `nodes.runtime.realtime.check` says it.
+
+        Raises InvalidRequest for one that cannot be served, and Busy.
+        """
         self._file.flush()
         try:
             require_onnx(self._header, self._path.stat().st_size)
-            _check(self._path)
+            return _check(self._path)
         except ModelRefused as refusal:
             raise InvalidRequest(str(refusal), fields="model") from None
-        return storage.save(self._chunks())
 
-    def _chunks(self) -> Iterator[bytes]:
+    def save(self) -> Blob:
+        """The blob of the whole container; raises InvalidRequest for one that cannot be served."""
+        self.check()
+        return storage.save(self.chunks())
+
+    def chunks(self) -> Iterator[bytes]:
+        """The whole container."""
         yield self._header
         with self._path.open("rb") as file:
             while chunk := file.read(_CHUNK_BYTES):
                 yield chunk
 
 
-def _check(path: Path) -> None:
-    """Nothing; ModelRefused when the model cannot be served, or breaks the process that checks it.
+def _check(path: Path) -> dict[str, Any]:
+    """The verdict; ModelRefused when the model cannot be served, or breaks its process.
 
     At most a few run at a time; raises Busy when there is no turn in the time that one may take.
     """
@@ -103,7 +111,8 @@ def _check(path: Path) -> None:
     finally:
         _checks.release()
     try:
-        refusal = str(json.loads(process.stdout)["refusal"])
+        verdict: dict[str, Any] = json.loads(process.stdout)
+        refusal = str(verdict["refusal"])
     except (ValueError, KeyError, TypeError):
         raise ModelRefused(
             "The model broke the process that checked it "
@@ -112,6 +121,7 @@ def _check(path: Path) -> None:
         ) from None
     if refusal:
         raise ModelRefused(refusal)
+    return verdict
 
 
 def _how_it_ended(code: int) -> str:

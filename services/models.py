@@ -324,3 +324,34 @@ class BatchFile(models.Model):
 
     def __str__(self) -> str:
         return f"{self.batch_id}/{self.index}/{self.name}"
+
+
+class Upload(models.Model):
+    """A file on its way from somebody's browser, or there until a version is published from it.
+
+    Its blob is unfinished until all of it has come and somebody needs it; see `services.uploads`.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=1024)  # a path for one of several files of a folder
+    size = models.BigIntegerField()
+    blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    used_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering = ["created_at", "id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def received(self) -> int:
+        """How many of its bytes have come."""
+        return self.blob.size
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all of it has come."""
+        return self.received == self.size

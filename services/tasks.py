@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from mlops.usage.recorded import remove_old
 from nodes.models import NodeUsage
+from services import uploads
 from services.batches import driver, removal
 from services.models import Usage
 from services.pools import reconciling
@@ -35,6 +36,12 @@ def remove_old_usage() -> int:
     """Delete recorded figures that are older than the settings keep them; how many rows."""
     now = timezone.now()
     return remove_old(Usage, now=now) + remove_old(NodeUsage, now=now)
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def sweep_uploads() -> int:
+    """Delete uploads that nobody has used for a day; how many they were."""
+    return uploads.sweep(now=timezone.now())
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]

@@ -32,8 +32,7 @@ def save(chunks: Iterable[bytes]) -> Blob:
     Reference it within an hour, or the sweep takes it. Call it outside of transactions: one that
     stays open over all chunks would keep every other writer waiting.
     """
-    with transaction.atomic(durable=True):
-        blob = Blob.objects.create(saved_at=timezone.now())
+    blob = begin()
     digest = hashlib.sha256()
     try:
         for index, piece in enumerate(_regrouped(chunks)):
@@ -48,14 +47,48 @@ def save(chunks: Iterable[bytes]) -> Blob:
     return finished
 
 
+def begin() -> Blob:
+    """An empty blob to which `append` adds over several requests, and which `finish` ends.
+
+    Whoever refers to it keeps it, finished or not, from the sweep.
+    """
+    with transaction.atomic(durable=True):
+        return Blob.objects.create(saved_at=timezone.now())
+
+
+def append(blob: Blob, piece: bytes) -> None:
+    """Write the next piece: CHUNK_BYTES, or fewer as the last one.
+
+    Raises MlopsError when somebody else has written to it since it was read from the database.
+    """
+    _append(blob, blob.size // CHUNK_BYTES, piece)
+
+
+def finish(blob: Blob) -> Blob:
+    """The finished blob with the bytes that were appended, which may be another that has them.
+
+    What is not used any more is then to be deleted with `discard`. It reads all of it.
+    """
+    digest = hashlib.sha256()
+    for piece in _pieces(blob):
+        digest.update(piece)
+    return _finish(blob, digest.hexdigest())
+
+
+def discard(blob: Blob) -> None:
+    """Delete a blob that was never finished, and to which nothing refers any more."""
+    _delete(blob)
+
+
+def is_kept(digest: str) -> bool:
+    """Whether there is a finished blob with this digest."""
+    return Blob.objects.filter(digest=digest).exists()
+
+
 def read(blob: Blob) -> Iterator[bytes]:
     """The bytes of a finished blob in pieces; MlopsError at the end unless they are those saved."""
     digest = hashlib.sha256()
-    for index in count():
-        chunk = BlobChunk.objects.filter(blob=blob, index=index).first()
-        if chunk is None:
-            break
-        piece = bytes(chunk.data)
+    for piece in _pieces(blob):
         digest.update(piece)
         yield piece
     if digest.hexdigest() != blob.digest:
@@ -72,6 +105,14 @@ def sweep(now: datetime) -> int:
     for blob in doomed:
         _delete(blob)
     return len(doomed)
+
+
+def _pieces(blob: Blob) -> Iterator[bytes]:
+    for index in count():
+        chunk = BlobChunk.objects.filter(blob=blob, index=index).first()
+        if chunk is None:
+            return
+        yield bytes(chunk.data)
 
 
 def _regrouped(chunks: Iterable[bytes]) -> Iterator[bytes]:

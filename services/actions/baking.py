@@ -7,10 +7,34 @@ from mlops.errors import InvalidRequest
 from nodes.models import Snapshot
 from services import bundles
 from services.models import Version
-from services.schema import Definition, Parameter
+from services.row_independence import require_rows
+from services.schema import DEFAULT_RUNTIME, Definition, Parameter
 
 if TYPE_CHECKING:
     from mlops.accounts.models import User
+
+
+def unsaved_version(definition: Definition, *, version: str, user: "User") -> Version:
+    """The version of code that the checked definition says, in no database yet.
+
+    Raises InvalidRequest when its rows cannot be independent as it says.
+    """
+    made = Version(
+        version=version,
+        published_by=user.username,
+        runtime_type=definition.runtime_type or DEFAULT_RUNTIME,
+        code=definition.code,
+        init_code=definition.init_code or None,
+        description=definition.description,
+        operation_id=definition.operation_id or None,
+        example=definition.example or None,
+        input_parameters=stored_parameters(definition.inputs or []),
+        output_parameters=stored_parameters(definition.outputs or []),
+        output_files=list(definition.output_files or []),
+        row_independent=bool(definition.row_independent),
+    )
+    require_rows(made)
+    return made
 
 
 def own_snapshot(*, user: "User", snapshot_id: str, runtime: str) -> Snapshot:

@@ -4,7 +4,9 @@
 
 The file is the payload of a container: bytes that nobody has looked at. It is parsed, loaded and
 run on rows of nothing here, under limits, so that what crashes or never ends does so here and not
-in a node. The verdict is a line of JSON on stdout: {"refusal": text}, empty when there is none.
+in a node. The verdict is a line of JSON on stdout: {"refusal": text}, empty when there is none, and
+then also what the model takes and gives: "named", whether its columns have names of their own, and
+"inputs" and "outputs", a list of {"name": text, "type": text} each.
 """
 
 import ctypes
@@ -14,9 +16,11 @@ import resource
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 _REHEARSED_ROWS = 2
+_TYPES = {"f": "numeric", "i": "integer", "u": "integer", "b": "logical"}  # by kind of dtype
 
 
 def main() -> None:
@@ -30,7 +34,7 @@ def main() -> None:
     # As a program this file is no part of a package yet.
     sys.path.insert(0, str(Path(__file__).parents[3]))
     with verdict:
-        json.dump({"refusal": _refusal(Path(path))}, verdict)
+        json.dump(_verdict(Path(path)), verdict)
 
 
 def _limit(memory_bytes: int, cpu_seconds: int) -> None:
@@ -45,8 +49,8 @@ def _limit(memory_bytes: int, cpu_seconds: int) -> None:
         resource.setrlimit(what, (limit, limit))
 
 
-def _refusal(path: Path) -> str:
-    """Why the model cannot be served; empty when it can."""
+def _verdict(path: Path) -> dict[str, Any]:
+    """Why the model cannot be served, or what it takes and gives."""
     from nodes.runtime.realtime.errors import ModelFailed, ModelRefused
     from nodes.runtime.realtime.model import Model
     from nodes.runtime.realtime.structure import require_self_contained
@@ -54,16 +58,59 @@ def _refusal(path: Path) -> str:
     try:
         require_self_contained(path)
         model = Model(path)
-        n_rows = 1 if model.signature.takes_single_rows else _REHEARSED_ROWS
-        model.rehearse(n_rows, model.new_run())
     except ModelRefused as error:
-        return str(error)
+        return {"refusal": str(error)}
     except MemoryError:
-        return "The model needs more memory than a check may use."
+        return {"refusal": "The model needs more memory than a check may use."}
+    outputs: dict[str, Any] = {}
+    try:
+        n_rows = 1 if model.signature.takes_single_rows else _REHEARSED_ROWS
+        outputs = model.rehearse(n_rows, model.new_run())
+    except ModelRefused as error:
+        return {"refusal": str(error)}
+    except MemoryError:
+        return {"refusal": "The model needs more memory than a check may use."}
     except ModelFailed as error:
         # Empty texts are not for every model; rows of zeros are.
-        return "" if model.signature.takes_texts else f"On rows of zeros: {error}"
-    return ""
+        if not model.signature.takes_texts:
+            return {"refusal": f"On rows of zeros: {error}"}
+    return {"refusal": "", **_interface(model.signature, outputs)}
+
+
+def _interface(signature: Any, outputs: dict[str, Any]) -> dict[str, Any]:
+    """The columns with their types, those of the outputs from a run if there was one."""
+    from nodes.runtime.realtime.answer import declared_columns
+
+    kinds = [
+        _TYPES.get(np_kind, "character")
+        for tensor in signature.tensors
+        for np_kind in [_kind_of(tensor.dtype)] * tensor.width
+    ]
+    for place in signature.logical:
+        kinds[place] = "logical"
+    names = signature.names or [f"x{place + 1}" for place in range(signature.width)]
+    given = outputs or declared_columns(signature)
+    return {
+        "named": signature.names is not None,
+        "inputs": [{"name": name, "type": kind} for name, kind in zip(names, kinds, strict=True)],
+        "outputs": [{"name": name, "type": _type_of(column)} for name, column in given.items()],
+    }
+
+
+def _kind_of(dtype: Any) -> str:
+    import numpy as np
+
+    return str(np.dtype(dtype).kind)
+
+
+def _type_of(column: Any) -> str:
+    """The type of a column of the outputs; "" when it has no values."""
+    dtype = getattr(column, "dtype", None)
+    if dtype is not None:
+        return _TYPES.get(dtype.kind, "character")
+    if not len(column):
+        return ""
+    return {bool: "logical", int: "integer", float: "numeric"}.get(type(column[0]), "character")
 
 
 if __name__ == "__main__":
