@@ -152,6 +152,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "console:login"
+LOGIN_REDIRECT_URL = "console:index"
 LOGOUT_REDIRECT_URL = "console:login"
 UNFOLD = theme.UNFOLD
 ACCESS_TOKEN_SECONDS = 3600
