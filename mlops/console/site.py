@@ -10,11 +10,10 @@ from django.http import (
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
-    HttpResponseRedirect,
     JsonResponse,
 )
 from django.middleware.csrf import get_token
-from django.urls import URLPattern, URLResolver, path, reverse
+from django.urls import URLPattern, URLResolver, path
 from django.views.decorators.http import require_safe
 from unfold.sites import UnfoldAdminSite
 
@@ -105,14 +104,6 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]
         except (ValueError, InvalidPage):
             raise Http404 from None
         return found
-
-    def index(
-        self,
-        request: HttpRequest,  # noqa: ARG002 - the signature is Django's
-        extra_context: dict[str, object] | None = None,  # noqa: ARG002
-    ) -> HttpResponse:
-        """The list of services, the first thing people come for."""
-        return HttpResponseRedirect(reverse("console:services_version_changelist"))
 
 
 @require_safe

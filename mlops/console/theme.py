@@ -5,6 +5,7 @@ from typing import Any
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
+DASHBOARD = reverse_lazy("console:index")
 SERVICES = reverse_lazy("console:services_version_changelist")
 NODES = reverse_lazy("console:nodes_nodehealth_changelist")
 AUDIT_TRAIL = reverse_lazy("console:accounts_auditentry_changelist")
@@ -52,6 +53,7 @@ UNFOLD: dict[str, Any] = {
         "navigation": [
             {
                 "items": [
+                    {"title": "Dashboard", "icon": "monitoring", "link": DASHBOARD},
                     {"title": "Services", "icon": "deployed_code", "link": SERVICES},
                     {"title": "Compute nodes", "icon": "dns", "link": NODES},
                     {

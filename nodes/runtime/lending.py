@@ -317,9 +317,7 @@ class Lender:
     async def _start_one(self) -> None:
         try:
             shell = await self._started()
-        except Exception as error:
-            if not isinstance(error, ShellDied | LoadFailed | OSError):
-                logger.exception("Starting a %s shell failed by a fault of ours", self.runtime)
+        except (ShellDied, LoadFailed, OSError) as error:
             self._forget_start()
             self._note_failure(error)
             return

@@ -41,6 +41,11 @@ class Usage:
     span: Span
     markers: Sequence[Marker]
 
+    @property
+    def part(self) -> str:
+        """The address of the charts alone, for pages that keep them up to date."""
+        return f"?part=charts&span={self.span.name}"
+
 
 def usage_of(request: HttpRequest, scope: str, *, versions: VersionQuerySet | None = None) -> Usage:
     """The charts of the scope over the span that `?span=` of the page names.
@@ -98,14 +103,16 @@ def charts_for(
 def _shells(address: str, span: Span, now: datetime) -> Chart:
     """Of one node; without an address of all."""
     found = node_series(span, now=now, address=address)
-    lines = [
-        Series("Python, busy", found.python_busy, "primary", "area"),
-        Series("Python, all", found.python_shells, "primary"),
-        Series("R, busy", found.r_busy, "success", "area"),
-        Series("R, all", found.r_shells, "success"),
-        Series("calls that wait", found.queued, "danger"),
-    ]
-    return Chart("Shells", found.times, [each for each in lines if any(each.values)])
+    lines: list[Series] = []
+    if any(found.python_shells):
+        lines.append(Series("Python, busy", found.python_busy, "primary", "area"))
+        lines.append(Series("Python, all", found.python_shells, "primary"))
+    if any(found.r_shells):
+        lines.append(Series("R, busy", found.r_busy, "success", "area"))
+        lines.append(Series("R, all", found.r_shells, "success"))
+    if any(found.queued):
+        lines.append(Series("calls that wait", found.queued, "danger"))
+    return Chart("Shells", found.times, lines)
 
 
 def publish_markers(versions: VersionQuerySet, span: Span, *, now: datetime) -> list[Marker]:

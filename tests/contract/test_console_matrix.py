@@ -34,7 +34,6 @@ LISTS = {
 PAGES = {"": 200, "add/": 403, "{}/history/": 200, "{}/delete/": 403, "{}/change/": 200, "{}/": 302}
 # The others, and what they answer to everybody with a role.
 OTHERS = {
-    "": 302,  # to the first list
     "login/": 302,
     "login/provider": 404,  # people sign in with passwords here
     "login/provider/answer": 404,

@@ -62,16 +62,22 @@
         },
     };
 
+    /* Whether no line leads to the value, which must be a point to be seen. */
+    function isAlone(values, place) {
+        const isKnown = (at) => values[at] !== null && values[at] !== undefined;
+        return isKnown(place) && !isKnown(place - 1) && !isKnown(place + 1);
+    }
+
     function draw(canvas, isAnimated) {
         const data = JSON.parse(canvas.dataset.chart);
         const times = data.times.map((each) => new Date(each));
         const [first, last] = [times[0], times[times.length - 1]];
         const span = last - first;
+        const step = times.length > 1 ? span / (times.length - 1) : 0;
         const lines = data.markers
             .map(({ at, label }) => ({ at: new Date(at), label }))
-            .filter(({ at }) => at >= first && at <= last && span > 0)
-            .map(({ at, label }) => ({ at, label, position: (at - first) / span }));
-        const step = times.length > 1 ? span / (times.length - 1) : 0;
+            .filter(({ at }) => at >= first && at <= last - -step && span > 0)
+            .map(({ at, label }) => ({ at, label, position: Math.min(1, (at - first) / span) }));
         const grid = isDark() ? "rgba(255,255,255,.08)" : "rgba(0,0,0,.07)";
         const text = isDark() ? "#cbd5e1" : "#475569";
         window.Chart.getChart(canvas)?.destroy();
@@ -88,7 +94,7 @@
                     fill: each.kind === "area",
                     borderWidth: each.kind === "bar" ? 0 : 1.75,
                     borderDash: each.kind === "bar" ? [] : DASHES[index % DASHES.length],
-                    pointRadius: times.length === 1 ? 3 : 0,
+                    pointRadius: each.values.map((_, place) => (isAlone(each.values, place) ? 2 : 0)),
                     pointHitRadius: 8,
                     tension: 0.2,
                     spanGaps: false,

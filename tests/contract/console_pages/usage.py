@@ -1,0 +1,7 @@
+"""Recorded figures."""
+
+from tests.contract.console_pages import Page
+
+PAGES = {
+    "": Page(),
+}
