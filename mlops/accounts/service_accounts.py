@@ -1,20 +1,15 @@
 """Accounts of applications: a name and a role, no password; they come by API keys."""
 
-from django.contrib.auth.validators import UnicodeUsernameValidator
-from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 
-from mlops.accounts import audit, changes
+from mlops.accounts import audit, changes, new_accounts
 from mlops.accounts.api_keys.actions import require_sign_in
 from mlops.accounts.models import User
 from mlops.accounts.refusals import noting_refusals
 from mlops.accounts.roles import Role, require_role
 from mlops.accounts.sign_in import methods
-from mlops.errors import Conflict, InvalidRequest, NotFound
-
-_MAX_NAME_LENGTH = 150
-_MAX_DESCRIPTION_LENGTH = 256
+from mlops.errors import NotFound
 
 
 def service_accounts() -> QuerySet[User]:
@@ -27,7 +22,7 @@ def create_service_account(*, user: User, name: str, role: Role, description: st
     """A new service account; raises Forbidden, InvalidRequest, or Conflict when it exists."""
     require_role(user, Role.OWNER)
     require_sign_in(user)
-    _check(name, description)
+    new_accounts.check(name, description)
     account = User(
         username=name,
         sign_in_method=methods.SERVICE,
@@ -35,19 +30,9 @@ def create_service_account(*, user: User, name: str, role: Role, description: st
         display_name=description,
     )
     account.set_unusable_password()
-    taken = Conflict(f"There is an account named {name} already.")
-    try:
-        with transaction.atomic():
-            # Directories know no case, so that names that differ by it alone would be mistaken.
-            if User.objects.filter(username__iexact=name).exists():
-                raise taken
-            account.save()
-            audit.record(
-                "create service account", user=user, object=name, after={"role": role.name.title()}
-            )
-    except IntegrityError:
-        raise taken from None
-    return account
+    return new_accounts.add(
+        account, user=user, action="create service account", after={"role": role.name.title()}
+    )
 
 
 @noting_refusals("remove service account")
@@ -73,22 +58,3 @@ def remove_service_account(*, user: User, name: str) -> None:
         )
         account.delete()
         transaction.on_commit(changes.note)
-
-
-def _check(name: str, description: str) -> None:
-    try:
-        UnicodeUsernameValidator()(name)
-    except ValidationError:
-        is_name = False
-    else:
-        is_name = 1 <= len(name) <= _MAX_NAME_LENGTH
-    if not is_name:
-        raise InvalidRequest(
-            f"The name must have 1 to {_MAX_NAME_LENGTH} letters, digits, or any of @ . + - _.",
-            fields="name",
-        )
-    if len(description) > _MAX_DESCRIPTION_LENGTH or not description.isprintable():
-        raise InvalidRequest(
-            f"The description must have {_MAX_DESCRIPTION_LENGTH} printable characters at most.",
-            fields="description",
-        )

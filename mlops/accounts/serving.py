@@ -20,7 +20,7 @@ from django.utils.decorators import sync_and_async_middleware
 _Sync = Callable[[HttpRequest], HttpResponseBase]
 _Async = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
-_ATTRIBUTE = "login_session_id"  # of a request, and the key in a browser session
+KEY = "login_session_id"  # of a request, and the key in a browser session
 _current: ContextVar[HttpRequest | None] = ContextVar("request", default=None)
 _behalf: ContextVar[tuple[str, str] | None] = ContextVar("behalf", default=None)
 
@@ -85,28 +85,28 @@ def login_session_id() -> str:
     request = _current.get()
     if request is None:
         return ""
-    return getattr(request, _ATTRIBUTE, "") or of_browser(request.session)
+    return getattr(request, KEY, "") or of_browser(request.session)
 
 
 def of_browser(session: SessionBase) -> str:
     """The login of a browser session; "" before its sign-in."""
-    return str(session.get(_ATTRIBUTE, ""))
+    return str(session.get(KEY, ""))
 
 
 def keep_in(session: SessionBase) -> None:
     """Make the browser session one of the login that the request has begun."""
-    session[_ATTRIBUTE] = begin_login()
+    session[KEY] = begin_login()
 
 
 def note_login_session(login_session_id: str) -> None:
     """The request showed a token of this login."""
     if (request := _current.get()) is not None:
-        setattr(request, _ATTRIBUTE, login_session_id)
+        setattr(request, KEY, login_session_id)
 
 
 def begin_login() -> str:
     """The LoginSessionId of the sign-in that is going on; the same one throughout a request."""
-    begun = getattr(_current.get(), _ATTRIBUTE, "")
+    begun = getattr(_current.get(), KEY, "")
     if not begun:
         begun = secrets.token_hex(64).upper()
         note_login_session(begun)

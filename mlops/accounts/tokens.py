@@ -93,6 +93,11 @@ def revoke_all(user: User) -> None:
     _revoke(TokenFamily.objects.filter(user=user), timezone.now())
 
 
+def revoke_families(families: QuerySet[TokenFamily]) -> int:
+    """End these families; how many of them lasted until now."""
+    return _revoke(families, timezone.now())
+
+
 def revoke_signed_with(key_ids: Collection[str]) -> None:
     """End all families whose newest access token one of these keys signed."""
     _revoke(TokenFamily.objects.filter(key_id__in=key_ids), timezone.now())
@@ -189,10 +194,11 @@ def _new_pair(family: TokenFamily, now: datetime) -> TokenPair:
     )
 
 
-def _revoke(families: QuerySet[TokenFamily], now: datetime) -> None:
-    """Mark living families as revoked and tell this process at once."""
-    families.filter(revoked_at=None).update(revoked_at=now)
+def _revoke(families: QuerySet[TokenFamily], now: datetime) -> int:
+    """Mark living families as revoked and tell this process at once; how many they were."""
+    n_revoked = families.filter(revoked_at=None).update(revoked_at=now)
     transaction.on_commit(changes.note)
+    return n_revoked
 
 
 def _digest(refresh_token: str) -> str:

@@ -4,6 +4,7 @@ import logging
 from datetime import timedelta
 
 from django.contrib.auth import authenticate
+from django.contrib.auth.models import update_last_login
 from django.db import transaction
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
@@ -45,6 +46,7 @@ def sign_in(request: HttpRequest | None, *, username: str, password: str) -> Use
     with transaction.atomic():
         attempt.succeeded()
         serving.begin_login()
+        update_last_login(User, user)
         audit.record(_ACTION, user=user)
     return user
 
