@@ -63,6 +63,8 @@ def end_login(*, user: User, username: str, login_session_id: str) -> None:
     Raises Forbidden for somebody else's, unless an Owner ends it, and NotFound.
     """
     account = _account(user, username)
+    if not login_session_id or not login_session_id.isprintable():
+        raise NotFound(_UNKNOWN)
     families = TokenFamily.objects.filter(
         user=account, login_session_id=login_session_id, revoked_at=None
     )
@@ -71,7 +73,7 @@ def end_login(*, user: User, username: str, login_session_id: str) -> None:
         for session, data in browser_sessions.of_user(account):
             if data.get(serving.KEY) == login_session_id:
                 n_ended += session.delete()[0]
-        if not n_ended or not login_session_id:
+        if not n_ended:
             raise NotFound(_UNKNOWN)
         audit.record(
             "end sign-in", user=user, object=username, before={"loginSessionId": login_session_id}
