@@ -10,6 +10,11 @@ from mlops.accounts.roles import Role, implicit_role, role_of
 from mlops.accounts.sign_in import methods
 
 
+def name_of(role: Role | None) -> str:
+    """The role as people write it."""
+    return role.name.title() if role else "No role"
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """A role, or None, and why somebody has it."""
@@ -20,7 +25,7 @@ class Reason:
     @property
     def name(self) -> str:
         """The role as people write it."""
-        return self.role.name.title() if self.role else "No role"
+        return name_of(self.role)
 
 
 def declared_groups() -> dict[Role, list[str]]:

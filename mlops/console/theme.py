@@ -8,6 +8,8 @@ from django.urls import reverse_lazy
 DASHBOARD = reverse_lazy("console:index")
 SERVICES = reverse_lazy("console:services_version_changelist")
 NODES = reverse_lazy("console:nodes_nodehealth_changelist")
+PEOPLE = reverse_lazy("console:accounts_user_changelist")
+ACCOUNT = reverse_lazy("console:account")
 AUDIT_TRAIL = reverse_lazy("console:accounts_auditentry_changelist")
 NODE_ENTRIES = reverse_lazy("console:nodes_nodeentry_changelist")
 API_DOCUMENTATION = reverse_lazy("docs")
@@ -48,7 +50,12 @@ UNFOLD: dict[str, Any] = {
         },
     },
     # Replaces the link to a page for changing one's password, which the console has not.
-    "ACCOUNT": {"navigation": [{"title": "API documentation", "link": API_DOCUMENTATION}]},
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "My account", "link": ACCOUNT},
+            {"title": "API documentation", "link": API_DOCUMENTATION},
+        ]
+    },
     "SIDEBAR": {
         "navigation": [
             {
@@ -56,6 +63,12 @@ UNFOLD: dict[str, Any] = {
                     {"title": "Dashboard", "icon": "monitoring", "link": DASHBOARD},
                     {"title": "Services", "icon": "deployed_code", "link": SERVICES},
                     {"title": "Compute nodes", "icon": "dns", "link": NODES},
+                    {
+                        "title": "People",
+                        "icon": "group",
+                        "link": PEOPLE,
+                        "permission": "mlops.accounts.roles.is_owner",
+                    },
                     {
                         "title": "Audit trail",
                         "icon": "history",

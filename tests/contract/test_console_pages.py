@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.test import Client
 from pytest_django import Settings
 
+from mlops.accounts.models import User
 from mlops.accounts.roles import Role
 from nodes.models import NodeEntry, NodeHealth
 from services.models import Version
@@ -33,6 +34,7 @@ THINGS: dict[str, Callable[[], Any]] = {
     "{version}": lambda: Version.objects.get().version,
     "{version_id}": lambda: Version.objects.get().pk,
     "{node}": lambda: NodeHealth.objects.get().pk,
+    "{person}": lambda: User.objects.get(username="alice").pk,
     "{entry}": lambda: NodeEntry.objects.get().pk,
 }
 

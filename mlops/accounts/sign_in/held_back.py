@@ -18,6 +18,7 @@ class HeldBack:
     username: str
     address: str
     wait: timedelta
+    is_known: bool = False  # the name is an account's
 
 
 def held_back() -> list[HeldBack]:
@@ -31,11 +32,16 @@ def held_back() -> list[HeldBack]:
     keys = {budget.user_key for budget in spent} - {""}
     # Names are not stored: those of accounts are recognised, others stay unknown.
     names = {"": ""} | dict.fromkeys(keys, "unknown name")
+    known = set()
     for username in User.objects.values_list("username", flat=True) if keys else ():
         if (key := user_key(username)) in keys:
             names[key] = username
+            known.add(key)
     return sorted(
-        (HeldBack(names[budget.user_key], budget.address, wait) for budget, wait in spent.items()),
+        (
+            HeldBack(names[budget.user_key], budget.address, wait, budget.user_key in known)
+            for budget, wait in spent.items()
+        ),
         key=lambda each: each.wait,
         reverse=True,
     )
@@ -48,7 +54,7 @@ def clear(*, user: User, username: str = "", address: str = "") -> int:
     if username:
         budgets = budgets.filter(user_key=user_key(username))
     if address:
-        budgets = budgets.filter(address=network_of(address))
+        budgets = budgets.filter(address__in={address, network_of(address)})
     with transaction.atomic():
         waits = [limit_of(budget).wait(budget.restored_at, now) for budget in budgets]
         budgets.update(restored_at=now)

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
+from django.db.models import prefetch_related_objects
 from django.http import HttpRequest
 
 from mlops.accounts.models import BrokenGlass, User
@@ -44,6 +45,14 @@ class AccountBackend(ModelBackend):
         if is_emergency:
             raise PermissionDenied
         return None
+
+    def get_user(self, user_id: int) -> User | None:
+        """The living user of a browser session, their groups read once for all that is asked."""
+        user = super().get_user(user_id)
+        if not isinstance(user, User):
+            return None
+        prefetch_related_objects([user], "groups")
+        return user
 
     def user_can_authenticate(self, user: User | AnonymousUser | None) -> bool:
         """Whether the account is alive; asked for each request of a browser session."""

@@ -1,0 +1,1 @@
+"""Pages of the console: people and roles, one's own account."""
