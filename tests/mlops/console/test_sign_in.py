@@ -192,3 +192,7 @@ class TestHeaders:
         browser = signed_in("alice")
         assert browser.get("/console/password_change/").status_code == 404
         assert "password_change" not in browser.get(LIST).content.decode()
+
+
+def test_without_a_place_to_go_on_to_the_console_begins(admin: User) -> None:
+    assert submit_sign_in(open_browser(), "admin").url == "/console/"

@@ -31,7 +31,7 @@ FILES = (
     "requirements.txt",
     "requirements-ldap.txt",
     "requirements-dev.txt",
-    "tests/openid/package-lock.json",
+    "tests/package-lock.json",
 )
 TOOLS = (
     "bash",
@@ -96,7 +96,7 @@ class Machine:
         return (self.folder / "pip.log").read_text()
 
     def npm_calls(self) -> int:
-        return self._lines("tests/openid/npm.log")
+        return self._lines("tests/npm.log")
 
     def _lines(self, name: str) -> int:
         log = self.folder / name
@@ -155,12 +155,12 @@ def test_what_the_tests_need_includes_what_a_start_needs(machine: Machine) -> No
     assert machine.pip_calls() == 1
 
 
-def test_the_openid_provider_of_the_tests_is_installed_once(machine: Machine) -> None:
+def test_the_node_packages_of_the_tests_are_installed_once(machine: Machine) -> None:
     machine.has_python()
     machine.install("test")
     machine.install("test")
     assert machine.npm_calls() == 1
-    with (machine.folder / "tests/openid/package-lock.json").open("a") as lock:
+    with (machine.folder / "tests/package-lock.json").open("a") as lock:
         lock.write("\n")
     machine.install("test")
     assert machine.npm_calls() == 2
