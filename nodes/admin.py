@@ -16,7 +16,8 @@ from mlops.console.read_only import ReadOnlyAdmin
 from mlops.console.shown import relative_time
 from mlops.console.site import site
 from nodes import uris
-from nodes.models import NodeDrain, NodeEntry, NodeHealth
+from nodes.draining import Drains
+from nodes.models import NodeEntry, NodeHealth
 from nodes.overview import KnownNode, known_node
 
 _SHOWN_ADDRESSES = 20
@@ -56,7 +57,7 @@ class NodeHealthAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[NodeHealth]:
         """The rows; what is drained is read once for all of them."""
-        self._drains = list(NodeDrain.objects.order_by("pk"))
+        self._drains = Drains.read()
         rows: QuerySet[NodeHealth] = super().get_queryset(request)
         return rows
 

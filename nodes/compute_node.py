@@ -202,9 +202,12 @@ class ComputeNode:
         body = json.dumps({"id": str(session_id), "runtime": runtime}).encode()
         await self._call("POST", "/sessions", body=body)
 
-    async def close_session(self, session_id: UUID, *, force: bool = False) -> None:
+    async def close_session(
+        self, session_id: UUID, *, force: bool = False, seconds: float | None = None
+    ) -> None:
         """Free the shell and its working directory; with `force` kill it first."""
-        await self._call("DELETE", f"/sessions/{session_id}{'?force=1' if force else ''}")
+        path = f"/sessions/{session_id}{'?force=1' if force else ''}"
+        await self._call("DELETE", path, seconds=seconds)
 
     async def list_sessions(self, *, seconds: float) -> list[str]:
         """The ids of all sessions that the node holds, whoever opened them."""

@@ -78,7 +78,28 @@ def resume_nodes(*, user: "User", entries: Sequence[str]) -> None:
         )
 
 
-def drain_of(address: str, drains: Iterable[NodeDrain]) -> NodeDrain | None:
-    """The first of the drains that is about the address."""
-    uri = uris.parse(address)
-    return next((drain for drain in drains if uris.parse(drain.uri).contains(uri)), None)
+class Drains:
+    """What is drained, read once and looked up in memory however many addresses there are."""
+
+    def __init__(self, rows: Iterable[NodeDrain]) -> None:
+        self._of_one: dict[str, NodeDrain] = {}
+        self._ranges: list[tuple[uris.NodeUri, NodeDrain]] = []
+        for row in rows:
+            uri = uris.parse(row.uri)
+            if uri.is_range:
+                self._ranges.append((uri, row))
+            else:
+                self._of_one[str(uri)] = row
+
+    @classmethod
+    def read(cls) -> "Drains":
+        """All that there are now."""
+        return cls(NodeDrain.objects.order_by("pk"))
+
+    def of(self, address: str) -> NodeDrain | None:
+        """The drain of the address itself, else the first of a range that has it."""
+        found = self._of_one.get(address)
+        if found is not None or not self._ranges:
+            return found
+        uri = uris.parse(address)
+        return next((row for drained, row in self._ranges if drained.contains(uri)), None)

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from mlops.accounts.models import User
+from mlops.accounts.roles import Role, role_of
 from mlops.errors import Busy, Gone, NodeUnreachable, NotFound
 from nodes import uris
 from nodes.compute_node import ComputeNode
@@ -30,6 +32,12 @@ def own_session(*, user: User, session_id: str) -> Session:
     if session is None:
         raise NotFound("You have no such session.")
     return session
+
+
+def visible_sessions(user: User) -> QuerySet[Session]:
+    """The sessions that the console shows to the user: the own ones, to an Owner everybody's."""
+    every = Session.objects.all()
+    return every if role_of(user) == Role.OWNER else every.filter(owner=user)
 
 
 def parse_id(text: str) -> UUID:

@@ -103,6 +103,16 @@ class NodeHealth(models.Model):
         return int(load.get("running", 0)) + int(load.get("queued", 0))
 
     @property
+    def loaded(self) -> list[str]:
+        """The bundles that some of its shells had loaded when it answered last; bounded."""
+        return list(self.report.get("loaded", ()))
+
+    @property
+    def pool_bundles(self) -> list[str]:
+        """The bundles that have a dedicated pool there; bounded."""
+        return [str(pool.get("bundle", "")) for pool in self.report.get("pools", ())]
+
+    @property
     def n_sessions(self) -> int:
         """Sessions that it held when it answered last."""
         return int(self.report.get("sessions", 0))

@@ -1,12 +1,11 @@
 """All known compute nodes with their states, as commands, REST API and console show them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from mlops import __version__
-from nodes.draining import drain_of
-from nodes.models import NodeDrain, NodeHealth
+from nodes.draining import Drains
+from nodes.models import NodeHealth
 from nodes.picture import declared_uris
 from nodes.state import NodeState, state_of
 
@@ -33,7 +32,7 @@ class KnownNode:
 
 def known_nodes(*, now: datetime) -> list[KnownNode]:
     """Every single address that is declared, and members of ranges that have lately answered."""
-    drains = list(NodeDrain.objects.order_by("pk"))
+    drains = Drains.read()
     rows = {row.address: row for row in NodeHealth.objects.all()}
     single = [str(uri) for uri in declared_uris() if not uri.is_range]
     return [
@@ -43,10 +42,10 @@ def known_nodes(*, now: datetime) -> list[KnownNode]:
 
 
 def known_node(
-    address: str, health: NodeHealth | None, drains: Sequence[NodeDrain], *, now: datetime
+    address: str, health: NodeHealth | None, drains: Drains, *, now: datetime
 ) -> KnownNode:
     """What is known of the address; `drains` are all that there are."""
-    drain = drain_of(address, drains)
+    drain = drains.of(address)
     if health is not None:
         state = state_of(health, now=now, drained_since=drain.since if drain else None)
     elif drain is not None:

@@ -1,7 +1,8 @@
 """Sessions: shells of a compute node lent to one user each (wire-api sections 4 and 15).
 
-Every function is for the owner alone: somebody else's session is as unknown as one that does not
-exist. All raise NotFound for those, and Gone once the node that held the session has lost it.
+Every function but `end_session` is for the owner alone: somebody else's session is as unknown as
+one that does not exist. All raise NotFound for those, and Gone once the node that held the session
+has lost it.
 """
 
 import logging
@@ -13,11 +14,11 @@ from django.utils import timezone
 
 from mlops.accounts.audit import record
 from mlops.accounts.models import User
-from mlops.errors import Busy, Gone, LimitReached, MlopsError
+from mlops.errors import Busy, Gone, LimitReached, MlopsError, NodeUnreachable, NotFound
 from nodes import snapshots
 from nodes.background import run_sync
 from nodes.compute_node import ComputeNode
-from nodes.holding import node_holding, own_session
+from nodes.holding import node_holding, own_session, parse_id, visible_sessions
 from nodes.models import Session
 from nodes.registry import dispatch_sync
 from nodes.session_ids import new_id
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 _OPENED_WITHIN = timedelta(minutes=10)  # a node may not know a younger session yet
 _ASK_SECONDS = 5
+_END_SECONDS = 20
 
 
 def open_session(
@@ -85,6 +87,23 @@ def close_session(*, user: User, session_id: str, force: bool = False) -> None:
     _delete(session, by=user)
 
 
+def end_session(*, user: User, session_id: str) -> None:
+    """Kill what the session runs and free all it has; an Owner may end anybody's.
+
+    One that is lost or whose node cannot be reached is forgotten: if the node comes back still
+    holding it, it is closed as a stray. Raises NotFound for a session that the user cannot see.
+    """
+    session = visible_sessions(user).select_related("owner").filter(pk=parse_id(session_id)).first()
+    if session is None:
+        raise NotFound("There is no such session, or it has ended already.")
+    try:
+        with node_holding(session) as node:
+            run_sync(node.close_session(session.pk, force=True, seconds=_END_SECONDS))
+    except (Gone, NodeUnreachable) as error:
+        logger.info("Session %s was not ended on its node: %s", session.pk, error.message)
+    _delete(session, by=user)
+
+
 def _store(session: Session) -> None:
     """Save the session; raises LimitReached when its owner has as many others as allowed."""
     with transaction.atomic():
@@ -131,4 +150,9 @@ def _delete(session: Session, *, by: User | None = None) -> None:
     with transaction.atomic():
         n_deleted, _ = Session.objects.filter(pk=session.pk).delete()
         if by is not None and n_deleted:
-            record("close session", user=by, object=f"session {session.pk}")
+            record(
+                "close session",
+                user=by,
+                object=f"session {session.pk}",
+                before=None if session.owner_id == by.pk else {"owner": session.owner.username},
+            )

@@ -196,6 +196,7 @@ class Batch(models.Model):
     parallel_count = models.PositiveIntegerField()
     n_items = models.PositiveIntegerField()
     n_completed = models.PositiveIntegerField(default=0)
+    n_failed = models.PositiveIntegerField(default=0)  # of the completed ones
     created_at = models.DateTimeField(auto_now_add=True)
     ready_at = models.DateTimeField(null=True)  # when the last item was stored
     started_at = models.DateTimeField(null=True)  # when a worker first took some
@@ -211,6 +212,10 @@ class Batch(models.Model):
                 condition=models.Q(n_completed__lte=models.F("n_items")),
                 name="batch_completes_each_item_once",
             ),
+        ]
+        indexes = [
+            models.Index(fields=["created_at", "id"], name="batch_by_age"),
+            models.Index(fields=["owner", "created_at", "id"], name="batch_of_owner_by_age"),
         ]
         ordering = ["created_at", "id"]
 
@@ -295,11 +300,19 @@ class BatchResult(models.Model):
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="results")
     index = models.PositiveIntegerField()
     size = models.PositiveIntegerField()  # bytes
+    is_failure = models.BooleanField(default=False)  # its `success` is false
     body = models.BinaryField()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["batch", "index"], name="unique_batch_result"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["batch", "index"],
+                condition=models.Q(is_failure=True),
+                name="batch_result_failure",
+            )
         ]
 
     def __str__(self) -> str:

@@ -59,6 +59,7 @@ def health(node: "ComputeNode") -> dict[str, Any]:
         "runtimes": {name: pool.health() for name, pool in node.pools.items()},
         "pools": list(islice(node.dedicated.reports(), _MOST_REPORTED)),
         "sessions": n_sessions,
+        "busySessions": node.sessions.busy_ids()[:_MOST_REPORTED],
         "isolation": node.isolation.report(),
         "load": {
             "running": max(0, n_lent - n_sessions) + realtime.threads_by_state()["busy"],

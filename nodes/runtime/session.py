@@ -51,6 +51,11 @@ class Session:
         self._staging = shell.home / STAGING  # and where it does not reach them
         shell.on_death = lambda _: self._end()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call of it is being served."""
+        return self._turns.locked()
+
     async def close(self, *, force: bool) -> None:
         """Ends the session; calls before this one are waited for, unless by force, for a while."""
         if not force:

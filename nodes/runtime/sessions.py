@@ -44,3 +44,7 @@ class Sessions:
     def ids(self) -> list[str]:
         """The ids of all open sessions, oldest first."""
         return list(self._sessions)
+
+    def busy_ids(self) -> list[str]:
+        """The ids of those that serve a call just now."""
+        return [name for name, session in self._sessions.items() if session.is_busy]

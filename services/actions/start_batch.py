@@ -16,10 +16,12 @@ from services.actions.lookup import version_to_consume
 from services.batches import removal
 from services.batches.items import Items, read_items
 from services.batches.nudges import nudge_workers
-from services.models import Batch, BatchChunk, BatchInput
+from services.models import Batch, BatchChunk, BatchInput, Version
 from services.permissions import require_role
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from mlops.accounts.models import User
 
 DEFAULT_PARALLEL_COUNT = 10
@@ -48,12 +50,31 @@ def start_batch(
         raise InvalidRequest("parallelCount must be at least 1.", fields="parallelCount")
     declared = [(each["name"], each["type"]) for each in called.input_parameters]
     items = read_items(body, declared, max_items=settings.BATCH_MAX_ITEMS)
+    return store_batch(
+        "start batch", user=user, version=called, items=items, parallel_count=parallel_count
+    )
+
+
+def store_batch(
+    action: str,
+    *,
+    user: "User",
+    version: Version,
+    items: Items,
+    parallel_count: int,
+    retried: "UUID | None" = None,
+) -> Batch:
+    """A new batch of the items, stored whole and noted as `action`; workers are told.
+
+    `retried` is the batch that the items come from, if they do.
+    """
     batch = Batch.objects.create(
-        version=called,
+        version=version,
         owner=user,
         parallel_count=min(parallel_count, settings.MAX_THREADS_PER_BATCH),
         n_items=len(items),
     )
+    said = {"items": batch.n_items, "parallelCount": batch.parallel_count}
     try:
         for inputs, chunks in _portions(batch, items):
             with transaction.atomic():
@@ -64,10 +85,10 @@ def start_batch(
             if not Batch.objects.live().filter(pk=batch.pk).update(ready_at=batch.ready_at):
                 raise NotFound("The version was deleted meanwhile.")
             record(
-                "start batch",
+                action,
                 user=user,
-                object=f"{name}/{version} batch {batch.pk}",
-                after={"items": batch.n_items, "parallelCount": batch.parallel_count},
+                object=f"{version} batch {batch.pk}",
+                after=said | ({"retried": str(retried)} if retried else {}),
             )
     except BaseException:
         removal.remove(batch)

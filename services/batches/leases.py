@@ -199,7 +199,13 @@ def _load_items(batch_id: UUID, chunks: Sequence[Chunk]) -> None:
 
 def _record(batch: Batch, outcomes: Iterable[Outcome], now: datetime) -> None:
     rows = [
-        BatchResult(batch=batch, index=each.index, size=len(each.result), body=each.result)
+        BatchResult(
+            batch=batch,
+            index=each.index,
+            size=len(each.result),
+            is_failure=each.is_failure,
+            body=each.result,
+        )
         for each in outcomes
     ]
     if not rows:
@@ -213,9 +219,10 @@ def _record(batch: Batch, outcomes: Iterable[Outcome], now: datetime) -> None:
         for index, name, number, data in pieces
     )
     batch.n_completed += len(rows)
+    batch.n_failed += sum(row.is_failure for row in rows)
     if batch.n_completed == batch.n_items:
         batch.finished_at = now
-    batch.save(update_fields=["n_completed", "finished_at"])
+    batch.save(update_fields=["n_completed", "n_failed", "finished_at"])
 
 
 def _take_away(lease: BatchLease, now: datetime) -> int:

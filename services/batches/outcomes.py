@@ -21,6 +21,16 @@ class Outcome:
     result: bytes
     files: Mapping[str, bytes] = field(default_factory=dict)
 
+    @property
+    def is_failure(self) -> bool:
+        """Whether the result says that the item did not succeed, or nothing that can be read."""
+        if results.is_of_success(self.result):
+            return False
+        try:
+            return json.loads(self.result).get("success") is False
+        except ValueError:
+            return True
+
     def pieces(self) -> Iterator[tuple[str, int, bytes]]:
         """Name, number and bytes of each piece of the files; an empty file has one."""
         for name, content in self.files.items():

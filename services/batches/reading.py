@@ -75,6 +75,24 @@ def _pages(results: QuerySet[BatchResult]) -> Iterator[tuple[int, int]]:
         yield first, last
 
 
+def result_pages(batch: Batch) -> Iterator[list[tuple[int, bytes]]]:
+    """Index and JSON of the results that there are now, in order, in lists that fit into memory."""
+    results = BatchResult.objects.filter(batch=batch).order_by("index")
+    for first, last in _pages(results):
+        page = results.filter(index__gte=first, index__lte=last)
+        yield [(index, bytes(body)) for index, body in page.values_list("index", "body")]
+
+
+def files_of(batch_id: UUID, first: int, last: int) -> dict[int, list[str]]:
+    """By item, from the first to the last, the names of its files in declared order."""
+    files = BatchFile.objects.filter(batch=batch_id, index__gte=first, index__lte=last)
+    named: dict[int, list[str]] = {}
+    once = files.values("index", "name").annotate(at=Min("pk")).order_by("at")
+    for index, name in once.values_list("index", "name"):
+        named.setdefault(index, []).append(name)
+    return named
+
+
 def file_names(batch_id: UUID, index: int) -> list[str]:
     """The names of the files that the item returned, in the order in which they were declared."""
     files = BatchFile.objects.filter(batch=batch_id, index=index)

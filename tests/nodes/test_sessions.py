@@ -9,10 +9,10 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from mlops.accounts.models import User
-from mlops.errors import Busy, LimitReached, NodeFailure
+from mlops.accounts.models import AuditEntry, User
+from mlops.errors import Busy, LimitReached, NodeFailure, NotFound
 from nodes.models import NodeEntry, Session
-from nodes.sessions import open_session
+from nodes.sessions import end_session, open_session
 from tests.nodes.loopback import Peer, serving_in_thread
 from tests.ports import free_port
 
@@ -131,3 +131,44 @@ def test_sessions_that_are_lost_make_room(alice: User, settings: Settings) -> No
         NodeEntry.objects.filter(uri=down).delete()
         opened = open_session(user=alice, runtime="R")
     assert set(Session.objects.all()) == {living, new, opened}
+
+
+def session_on(address: str, owner: User) -> Session:
+    NodeEntry.objects.get_or_create(uri=address)
+    return Session.objects.create(owner=owner, runtime="Python", node=address)
+
+
+def test_its_user_and_owners_end_a_session_and_nobody_else(
+    alice: User, bob: User, admin: User
+) -> None:
+    with serving_in_thread(willing) as server:
+        session = session_on(f"{server.url}/", alice)
+        with pytest.raises(NotFound):
+            end_session(user=bob, session_id=str(session.pk))
+        assert Session.objects.filter(pk=session.pk).exists()
+        for user, owner in ((alice, None), (admin, {"owner": "alice"})):
+            session = session_on(f"{server.url}/", alice)
+            end_session(user=user, session_id=str(session.pk))
+            entry = AuditEntry.objects.latest("pk")
+            assert not Session.objects.filter(pk=session.pk).exists()
+            assert (entry.action, entry.username) == ("close session", user.username)
+            assert (entry.object, entry.before) == (f"session {session.pk}", owner)
+
+
+def test_a_session_ends_even_if_its_node_cannot_be_reached(alice: User) -> None:
+    session = session_on(f"http://127.0.0.1:{free_port()}/", alice)
+    end_session(user=alice, session_id=str(session.pk))
+    assert not Session.objects.exists()
+
+
+def test_a_session_that_its_node_does_not_end_stays(alice: User) -> None:
+    async def broken(peer: Peer) -> None:
+        await peer.read_request()
+        head = b"HTTP/1.1 500 Internal Server Error"
+        await peer.answer(b'{"code":"internal-error","message":"No."}', head=head)
+
+    with serving_in_thread(broken) as server:
+        session = session_on(f"{server.url}/", alice)
+        with pytest.raises(NodeFailure):
+            end_session(user=alice, session_id=str(session.pk))
+    assert Session.objects.filter(pk=session.pk).exists()

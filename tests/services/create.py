@@ -3,7 +3,10 @@
 import io
 import json
 import zipfile
+from collections.abc import Callable, Collection
 from typing import Any
+
+from django.utils import timezone
 
 from mlops.accounts.models import User
 from mlops.blobs import storage
@@ -11,6 +14,8 @@ from nodes.models import Snapshot
 from services.actions.publish import publish_version
 from services.actions.publish_realtime import publish_realtime
 from services.actions.start_batch import start_batch
+from services.batches import leases
+from services.batches.outcomes import Outcome, failed
 from services.model_files import ModelFile
 from services.models import (
     Batch,
@@ -53,6 +58,50 @@ def create_batch(
     """A batch of `{"x": 0}`, `{"x": 1}` and so on, that waits for a worker."""
     body = json.dumps([{"x": index} for index in range(n_items)]).encode()
     return start_batch(user=user, name=name, version=version, body=body, **options)
+
+
+def finish_batch(
+    batch: Batch,
+    *,
+    failures: Collection[int] = (),
+    n_done: int | None = None,
+    outputs: Callable[[int], dict[str, Any]] = lambda _: {},
+    error: str = "",
+) -> Batch:
+    """The batch with results as if a node had run it, or its first items; it is over then."""
+    now = timezone.now()
+    for grant in iter(
+        lambda: leases.claim(batch.pk, holder="w", n_slots=1, n_items=batch.n_items, now=now), None
+    ):
+        indexes = [item.index for chunk in grant.chunks for item in chunk.items]
+        outcomes = [
+            failed(index, f"Item {index} is odd.")
+            if index in failures
+            else Outcome(index, success(outputs(index)))
+            for index in indexes[:n_done]
+        ]
+        options = {"outcomes": outcomes, "n_slots": 1, "n_items": 0, "now": now}
+        leases.exchange(batch.pk, grant.lease_id, **options)
+        if n_done is not None:
+            break
+        leases.release(grant.lease_id)
+    if error:
+        Batch.objects.filter(pk=batch.pk).update(error=error, finished_at=now)
+    batch.refresh_from_db()
+    return batch
+
+
+def success(outputs: dict[str, Any]) -> bytes:
+    """The result object of a call that gave these outputs."""
+    result = {
+        "success": True,
+        "errorMessage": "",
+        "consoleOutput": "",
+        "changedFiles": [],
+        "outputParameters": outputs,
+        "outputFiles": {},
+    }
+    return json.dumps(result, separators=(",", ":")).encode()
 
 
 def batch_rows() -> dict[str, int]:

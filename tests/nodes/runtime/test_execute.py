@@ -223,7 +223,9 @@ def test_calls_are_served_in_order_and_some_need_not_wait(
     assert shared.history()[-1].endswith("print('ended')")
     assert shared.id in shared.node.http.get("/v1/sessions").json()["sessions"]
     removed = shared.threads.submit(shared.delete_file, "given.txt")
-    assert shared.node.http.get("/v1/health").json()["sessions"] >= 1
+    report = shared.node.http.get("/v1/health").json()
+    assert report["sessions"] >= 1
+    assert shared.id in report["busySessions"]
     (tmp_path / "go").touch()
     assert first.result()["consoleOutput"] == "begun\nended\n"
     assert second.result()["consoleOutput"] == "second\n"

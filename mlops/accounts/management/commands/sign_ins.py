@@ -32,6 +32,9 @@ class Command(BaseCommand):
             )
             self.stdout.write(f"{n_cleared} who had to wait may try again at once.")
             return
-        for each in held_back.held_back():
+        waiting = held_back.held_back()
+        if not waiting:
+            self.stdout.write("Nobody has to wait.")
+        for each in waiting:
             who = f"{each.username or 'every user'} at {each.address or 'unfamiliar addresses'}"
             self.stdout.write(f"{who}: {each.wait.total_seconds():.0f} seconds more")
