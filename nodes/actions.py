@@ -14,13 +14,11 @@ from mlops.accounts.roles import require_role, role_for_nodes
 from mlops.accounts.serving import operator
 from mlops.errors import InvalidRequest
 from nodes import uris
-from nodes.declared import changing, declared_entries
+from nodes.declared import AT_ONCE, changing, declared_entries
 from nodes.models import NodeEntry
 
 if TYPE_CHECKING:
     from mlops.accounts.models import User
-
-_AT_ONCE = 500  # stays below SQLite's bound on query parameters
 
 
 def declare_node(*, uri: str, is_local: bool = False) -> NodeEntry:
@@ -69,8 +67,8 @@ def remove_nodes(*, user: "User", entries: Sequence[str]) -> None:
                 " removed as they are listed; a part of a range cannot be.",
                 fields="entries",
             )
-        for start in range(0, len(removed), _AT_ONCE):
-            NodeEntry.objects.filter(uri__in=removed[start : start + _AT_ONCE]).delete()
+        for start in range(0, len(removed), AT_ONCE):
+            NodeEntry.objects.filter(uri__in=removed[start : start + AT_ONCE]).delete()
         _record("remove compute nodes", user, removed, before)
 
 

@@ -10,6 +10,8 @@ from nodes import uris
 from nodes.models import NodeDrain, NodeEntry
 from nodes.registry import registry
 
+AT_ONCE = 500  # stays below SQLite's bound on query parameters
+
 
 def declared_entries() -> list[str]:
     """The entries as declared, ranges unexpanded, in the order in which they were added."""
@@ -30,12 +32,32 @@ def changing() -> Iterator[None]:
     with exclusive("compute-nodes"), transaction.atomic():
         yield
         if drained := drained_entries():
-            declared = [uris.parse(uri) for uri in declared_entries()]
-            gone = [uri for uri in drained if not is_part(uris.parse(uri), declared)]
-            NodeDrain.objects.filter(uri__in=gone).delete()
+            declared = Cover(declared_entries())
+            gone = [uri for uri in drained if not declared.has(uris.parse(uri))]
+            for start in range(0, len(gone), AT_ONCE):
+                NodeDrain.objects.filter(uri__in=gone[start : start + AT_ONCE]).delete()
     registry.forget()
 
 
-def is_part(uri: uris.NodeUri, entries: Iterable[uris.NodeUri]) -> bool:
-    """Whether one of the entries names all that `uri` does."""
-    return any(entry.n_shared(uri) == uri.count() for entry in entries)
+class Cover:
+    """What a list of entries names, asked entry by entry, however long the list is."""
+
+    def __init__(self, entries: Iterable[str]) -> None:
+        parsed = [(text, uris.parse(text)) for text in entries]
+        self.single = {str(uri): text for text, uri in parsed if not uri.is_range}
+        self.ranges = [(text, uri) for text, uri in parsed if uri.is_range]
+
+    def has(self, uri: uris.NodeUri) -> bool:
+        """Whether one of the entries names all that `uri` does."""
+        if str(uri) in self.single:
+            return True
+        return any(entry.n_shared(uri) == uri.count() for _, entry in self.ranges)
+
+    def shared_with(self, uri: uris.NodeUri) -> list[tuple[str, int]]:
+        """The entries that name addresses of `uri`, ranges first, and how many each."""
+        every = [(text, entry.n_shared(uri)) for text, entry in self.ranges]
+        if uri.is_range:
+            every += [(text, uri.n_shared(uris.parse(text))) for text in self.single.values()]
+        elif str(uri) in self.single:
+            every.append((self.single[str(uri)], 1))
+        return [(text, number) for text, number in every if number]

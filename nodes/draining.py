@@ -13,7 +13,7 @@ from mlops.accounts.refusals import noting_refusals
 from mlops.accounts.roles import require_role, role_for_nodes
 from mlops.errors import InvalidRequest
 from nodes import uris
-from nodes.declared import changing, declared_entries, drained_entries, is_part
+from nodes.declared import AT_ONCE, Cover, changing, declared_entries, drained_entries
 from nodes.models import NodeDrain
 
 if TYPE_CHECKING:
@@ -27,16 +27,15 @@ def drain_nodes(*, user: "User", entries: Sequence[str]) -> None:
     require_role(user, role_for_nodes())
     drained = uris.normalise_list(entries)
     with changing():
-        declared = [uris.parse(uri) for uri in declared_entries()]
-        unknown = [uri for uri in drained if not is_part(uris.parse(uri), declared)]
+        declared = Cover(declared_entries())
+        unknown = [uri for uri in drained if not declared.has(uris.parse(uri))]
         if unknown:
             raise InvalidRequest(
                 f"Not declared, so nothing was drained: {', '.join(unknown)}.", fields="entries"
             )
-        known = [uris.parse(uri) for uri in drained_entries()]
-        new = [uri for uri in drained if not is_part(uris.parse(uri), known)]
-        for uri in new:
-            NodeDrain.objects.create(uri=uri, by=user.username)
+        known = Cover(drained_entries())
+        new = [uri for uri in drained if not known.has(uris.parse(uri))]
+        NodeDrain.objects.bulk_create(NodeDrain(uri=uri, by=user.username) for uri in new)
         record(
             "drain compute nodes",
             user=user,
@@ -52,12 +51,12 @@ def resume_nodes(*, user: "User", entries: Sequence[str]) -> None:
     require_role(user, role_for_nodes())
     resumed = [uris.parse(uri) for uri in uris.normalise_list(entries)]
     with changing():
-        drains = {uri: uris.parse(uri) for uri in drained_entries()}
+        drains = Cover(drained_entries())
         ended: set[str] = set()
         for uri in resumed:
-            within = {text for text, drain in drains.items() if is_part(drain, [uri])}
-            touched = [text for text, drain in drains.items() if drain.n_shared(uri)]
-            larger = [text for text in touched if text not in within]
+            touched = drains.shared_with(uri)
+            within = {text for text, number in touched if number == uris.count(text)}
+            larger = [text for text, _ in touched if text not in within]
             if larger:
                 raise InvalidRequest(
                     f"{uri} is drained as part of {', '.join(larger)}, which can only be resumed"
@@ -69,7 +68,9 @@ def resume_nodes(*, user: "User", entries: Sequence[str]) -> None:
                     f"{uri} is not drained, so nothing was resumed.", fields="entries"
                 )
             ended |= within
-        NodeDrain.objects.filter(uri__in=ended).delete()
+        for start in range(0, len(ended), AT_ONCE):
+            some = sorted(ended)[start : start + AT_ONCE]
+            NodeDrain.objects.filter(uri__in=some).delete()
         record(
             "resume compute nodes",
             user=user,
@@ -103,3 +104,12 @@ class Drains:
             return found
         uri = uris.parse(address)
         return next((row for drained, row in self._ranges if drained.contains(uri)), None)
+
+    def about(self, uri: uris.NodeUri) -> NodeDrain | None:
+        """One that drains some of what `uri` names; one of all of it, if there is one."""
+        if not uri.is_range:
+            return self.of(str(uri))
+        singles = ((uris.parse(text), row) for text, row in self._of_one.items())
+        shared = [(uri.n_shared(drained), row) for drained, row in (*self._ranges, *singles)]
+        most, row = max(shared, key=lambda each: each[0], default=(0, None))
+        return row if most else None

@@ -108,6 +108,11 @@ class NodeHealth(models.Model):
         return list(self.report.get("loaded", ()))
 
     @property
+    def n_loaded(self) -> int:
+        """How many bundles these were, all of them counted."""
+        return int(self.report.get("nLoaded", len(self.loaded)))
+
+    @property
     def pool_bundles(self) -> list[str]:
         """The bundles that have a dedicated pool there; bounded."""
         return [str(pool.get("bundle", "")) for pool in self.report.get("pools", ())]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nodes import uris
+from nodes.declared import Cover
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +26,14 @@ class Preview:
         return f"{self.uri}: {said}{shared}"
 
 
-def preview(entry: str, declared: Sequence[str]) -> Preview:
+def preview(entry: str, declared: Sequence[str] | Cover) -> Preview:
     """What `entry` names, and what of it the `declared` entries do; nothing is enumerated.
 
-    Raises InvalidRequest that says at which character the entry is wrong.
+    Raises InvalidRequest that says at which character the entry is wrong. For many entries give
+    a Cover, which is made once.
     """
     uri = uris.parse(entry.strip())
     count = uri.count()
-    shared = ((other, uri.n_shared(uris.parse(other))) for other in declared if other != str(uri))
-    return Preview(
-        str(uri),
-        count,
-        uri.address_at(0),
-        uri.address_at(count - 1),
-        tuple((other, number) for other, number in shared if number),
-    )
+    cover = declared if isinstance(declared, Cover) else Cover(declared)
+    shared = (each for each in cover.shared_with(uri) if each[0] != str(uri))
+    return Preview(str(uri), count, uri.address_at(0), uri.address_at(count - 1), tuple(shared))

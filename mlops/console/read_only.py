@@ -1,9 +1,11 @@
 """What all lists of the console share while they are read-only."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponseRedirect
 from unfold.admin import ModelAdmin
 
 from mlops.accounts.models import User
@@ -16,7 +18,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
     Set `empty_hint`, and `empty_command` if there is one, to what an empty list should advise.
     """
 
-    actions = None
+    actions: Sequence[str] | None = None
     list_per_page = 50
     needed_role = Role.READER
     empty_hint = ""
@@ -50,3 +52,24 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
         """
         offered = [name for name in self.get_list_filter(request) if isinstance(name, str)]
         return lookup in {f"{name}__exact" for name in offered}
+
+
+class LeadsOn:
+    """Mixin of a list whose rows have pages of their own, or none: Django's lead there."""
+
+    def page_of(self, object_id: str) -> str:
+        """The address of the page; raises ValueError for what can be no id."""
+        raise NotImplementedError
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, *_: Any, **__: Any
+    ) -> HttpResponseRedirect:
+        """The way to the page."""
+        if not self.has_view_permission(request):  # type: ignore[attr-defined]
+            raise PermissionDenied
+        try:
+            return HttpResponseRedirect(self.page_of(object_id))
+        except ValueError:
+            raise Http404 from None
+
+    history_view = change_view

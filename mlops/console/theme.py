@@ -7,6 +7,8 @@ from django.urls import reverse_lazy
 
 DASHBOARD = reverse_lazy("console:index")
 SERVICES = reverse_lazy("console:services_version_changelist")
+SESSIONS = reverse_lazy("console:nodes_session_changelist")
+BATCHES = reverse_lazy("console:services_batch_changelist")
 NODES = reverse_lazy("console:nodes_nodehealth_changelist")
 PEOPLE = reverse_lazy("console:accounts_user_changelist")
 ACCOUNT = reverse_lazy("console:account")
@@ -62,7 +64,9 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     {"title": "Dashboard", "icon": "monitoring", "link": DASHBOARD},
                     {"title": "Services", "icon": "deployed_code", "link": SERVICES},
+                    {"title": "Batches", "icon": "stacks", "link": BATCHES},
                     {"title": "Compute nodes", "icon": "dns", "link": NODES},
+                    {"title": "Sessions", "icon": "terminal", "link": SESSIONS},
                     {
                         "title": "People",
                         "icon": "group",
