@@ -9,6 +9,11 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+import services.console.batch_list
+import services.console.batch_page
+import services.console.batch_start
+import services.console.batch_storing
+import services.console.node_pages
 import services.console.uploads  # noqa: F401 - its pages
 from mlops.accounts.models import User
 from mlops.accounts.token_cache import Caller

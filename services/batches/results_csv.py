@@ -1,16 +1,12 @@
 """The results of a batch as CSV: a line for each item, its outputs in columns of their own."""
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeGuard
 
+from mlops.csv_text import csv_lines
 from services.batches import reading
 from services.models import Batch, BatchResult
-
-# Text that begins so would be run by spreadsheets.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 Column = tuple[str, str]  # output, and column of its frame if it is one of a single row
 
@@ -24,20 +20,20 @@ def as_csv(batch: Batch) -> Iterator[bytes]:
     columns: Sequence[Column] = _columns(batch)
     with_files = bool(batch.version and batch.version.output_files)
     names = [f"{output}.{column}" if column else output for output, column in columns]
-    header = ["item", "success", *map(_cell, names), "errorMessage"]
-    yield _lines([[*header, "files"] if with_files else header])
+    header = ["item", "success", *names, "errorMessage"]
+    yield csv_lines([[*header, "files"] if with_files else header])
     n_written = 0
     for page in reading.result_pages(batch):
-        rows: list[list[str]] = []
+        rows: list[list[object]] = []
         files = _files(batch, page) if with_files else {}
         for index, body in page:
             rows.extend(_pending(n) for n in range(n_written + len(rows), index))
             row = _row(index, json.loads(body), columns)
             rows.append([*row, ", ".join(files.get(index, ()))] if with_files else row)
-        yield _lines(rows)
+        yield csv_lines(rows)
         n_written += len(rows)
     for first in range(n_written, batch.n_items, 1000):
-        yield _lines([_pending(n) for n in range(first, min(first + 1000, batch.n_items))])
+        yield csv_lines([_pending(n) for n in range(first, min(first + 1000, batch.n_items))])
 
 
 def _columns(batch: Batch) -> list[Column]:
@@ -64,37 +60,22 @@ def _is_row(value: object) -> TypeGuard[dict[str, list[Any]]]:
     )
 
 
-def _row(index: int, result: dict[str, Any], columns: Sequence[Column]) -> list[str]:
+def _row(index: int, result: dict[str, Any], columns: Sequence[Column]) -> list[object]:
     outputs = result.get("outputParameters") or {}
-    cells = [str(index), json.dumps(bool(result.get("success")))]
+    cells: list[object] = [index, bool(result.get("success"))]
     for output, column in columns:
         value = outputs.get(output)
         if column and _is_row(value):
             value = value.get(column, [None])[0]
         elif column and (output, column) != next(each for each in columns if each[0] == output):
             value = None  # it is no row here, and whole in the first of the output's columns
-        cells.append(_cell(value))
-    return [*cells, _cell(result.get("errorMessage") or "")]
+        cells.append(value)
+    return [*cells, result.get("errorMessage") or ""]
 
 
-def _pending(index: int) -> list[str]:
-    return [str(index)]
+def _pending(index: int) -> list[object]:
+    return [index]
 
 
 def _files(batch: Batch, page: Sequence[tuple[int, bytes]]) -> dict[int, list[str]]:
     return reading.files_of(batch.pk, page[0][0], page[-1][0]) if page else {}
-
-
-def _cell(value: object) -> str:
-    """The text of a cell, which no spreadsheet takes for a formula; numbers stay what they are."""
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    return f"'{value}" if value.startswith(_FORMULA) else value
-
-
-def _lines(rows: Sequence[Sequence[str]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode(errors="replace")

@@ -6,14 +6,14 @@ from pytest_django import Settings
 
 from mlops.accounts.models import AuditEntry, User
 from mlops.accounts.roles import Role
-from nodes.models import NodeEntry, NodeHealth
-from services.models import Version
+from nodes.models import NodeEntry, NodeHealth, Session
+from services.models import Batch, Version
 from tests.conftest import CONTRIBUTORS, PASSWORD, READERS, create_user
 from tests.contract.console_pages import all_pages
 from tests.contract.routes import CONSOLE, console_routes
 from tests.contract.things import everything
 from tests.mlops.console.browser import csrf_token, open_browser, signed_in
-from tests.services.create import create_version
+from tests.services.create import create_batch, create_version
 
 OWNERS = "chiefs"
 CAST = {
@@ -29,9 +29,17 @@ LISTS = {
     "nodes/nodeentry/": (NodeEntry, Role.READER),
     "services/version/": (Version, Role.READER),
     "accounts/auditentry/": (AuditEntry, Role.OWNER),
+    "nodes/session/": (Session, Role.READER),
+    "services/batch/": (Batch, Role.READER),
 }
 # The pages of a list, and what they answer to who may see it.
 PAGES = {"": 200, "add/": 403, "{}/history/": 200, "{}/delete/": 403, "{}/change/": 200, "{}/": 302}
+# Lists whose rows lead to pages of their own.
+LEADING_ON = {"nodes/nodehealth/", "nodes/session/", "services/batch/"}
+# Lists of what belongs to one user, here to alice: to others but Owners it is not there.
+PERSONAL = {"nodes/session/", "services/batch/"}
+# Lists to take away as CSV.
+EXPORTED = {"accounts/auditentry/", "nodes/nodehealth/", "nodes/nodeentry/", *PERSONAL}
 # The others, and what they answer to everybody with a role.
 OTHERS = {
     "login/": 302,
@@ -56,9 +64,19 @@ def everybody(db: None, settings: Settings) -> None:
     for name, (group, _) in CAST.items():
         create_user(name, group=group)
     create_user("mallory")
-    create_version(create_user("alice", group=CONTRIBUTORS))
+    alice = create_user("alice", group=CONTRIBUTORS)
+    create_version(alice)
+    create_batch(alice)
+    Session.objects.create(owner=alice, runtime="R", node="http://10.0.0.1:12805/")
     entry = NodeEntry.objects.create(uri="http://10.0.0.1:12805/")
     NodeHealth.objects.create(address=entry.uri, last_probe_at=entry.created_at)
+
+
+def status_of(path: str, page: str) -> int:
+    """What a page of a list answers to who may see it."""
+    if path in LEADING_ON and page in ("{}/change/", "{}/history/"):
+        return 302
+    return PAGES[page]
 
 
 def pages(role: Role) -> dict[str, tuple[str, int]]:
@@ -66,13 +84,13 @@ def pages(role: Role) -> dict[str, tuple[str, int]]:
     of_lists = {
         f"{path}{page}": (
             f"{path}{page}".replace("{}", str(model._default_manager.earliest("pk").pk)),
-            status if role >= needed or page == "{}/" else 403,
+            status_of(path, page) if role >= needed or page == "{}/" else 403,
         )
         for path, (model, needed) in LISTS.items()
-        for page, status in PAGES.items()
+        for page in PAGES
     }
-    export = "accounts/auditentry/csv/"
-    of_lists[export] = (export, 200 if role == Role.OWNER else 403)
+    for path in EXPORTED:
+        of_lists[f"{path}csv/"] = (f"{path}csv/", 200 if role >= LISTS[path][1] else 403)
     return of_lists | {
         path: (ADDRESSES.get(path, path.replace("{}", "1")), status)
         for path, status in OTHERS.items()

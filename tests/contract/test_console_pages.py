@@ -11,13 +11,13 @@ from pytest_django import Settings
 from mlops.accounts.models import User
 from mlops.accounts.roles import Role
 from nodes.models import NodeEntry, NodeHealth
-from services.models import Version
+from services.models import Batch, Version
 from tests.conftest import CONTRIBUTORS, READERS, create_user
 from tests.contract.console_pages import Page, all_pages
 from tests.contract.routes import CONSOLE
 from tests.contract.things import everything
 from tests.mlops.console.browser import csrf_token_in, open_browser, signed_in
-from tests.services.create import create_version
+from tests.services.create import create_batch, create_version, finish_batch
 
 OWNERS = "chiefs"
 CAST = {
@@ -36,6 +36,7 @@ THINGS: dict[str, Callable[[], Any]] = {
     "{node}": lambda: NodeHealth.objects.get().pk,
     "{person}": lambda: User.objects.get(username="alice").pk,
     "{entry}": lambda: NodeEntry.objects.get().pk,
+    "{batch}": lambda: Batch.objects.get().pk,
 }
 
 
@@ -44,7 +45,9 @@ def everybody(db: None, settings: Settings) -> None:
     settings.ROLE_GROUPS = {"Owner": [OWNERS], "Contributor": [CONTRIBUTORS], "Reader": [READERS]}
     for name, (group, _) in CAST.items():
         create_user(name, group=group)
-    create_version(create_user("alice", group=CONTRIBUTORS))
+    alice = create_user("alice", group=CONTRIBUTORS)
+    create_version(alice)
+    finish_batch(create_batch(alice), failures={1})
     entry = NodeEntry.objects.create(uri="http://10.0.0.1:12805/")
     NodeHealth.objects.create(address=entry.uri, last_probe_at=entry.created_at)
 

@@ -20,7 +20,7 @@ def count_failures(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('services', '0005_grants'),
+        ('services', '0008_uploads'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
