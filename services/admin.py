@@ -20,6 +20,7 @@ from mlops.accounts.token_cache import Caller
 from mlops.console.read_only import ReadOnlyAdmin
 from mlops.console.shown import relative_time
 from mlops.console.site import site
+from services.console import commands as commands
 from services.console import dashboard as dashboard
 from services.grants import CONSUME, MANAGE, Grant
 from services.models import Service, Version, VersionQuerySet

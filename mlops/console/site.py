@@ -4,9 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.core.paginator import InvalidPage
 from django.http import (
-    Http404,
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
@@ -94,16 +92,6 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]
     ) -> HttpResponse:
         """The end of the browser's session here."""
         return provider_sign_in.forget(super().logout(request, extra_context))
-
-    def search(
-        self, request: HttpRequest, extra_context: dict[str, object] | None = None
-    ) -> HttpResponse:
-        """The pages whose name matches; 404 for a part of the result that does not exist."""
-        try:
-            found: HttpResponse = super().search(request, extra_context)
-        except (ValueError, InvalidPage):
-            raise Http404 from None
-        return found
 
 
 @require_safe

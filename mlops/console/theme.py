@@ -28,7 +28,10 @@ UNFOLD: dict[str, Any] = {
             "href": lambda request: static("console/favicon.svg"),  # noqa: ARG005
         }
     ],
-    "STYLES": [lambda request: static("console/console.css")],  # noqa: ARG005
+    "STYLES": [
+        lambda request: static("console/console.css"),  # noqa: ARG005
+        lambda request: static("console/palette.css"),  # noqa: ARG005
+    ],
     "SCRIPTS": [
         lambda request: static("console/console.js"),  # noqa: ARG005
         lambda request: static("console/charts.js"),  # noqa: ARG005

@@ -46,7 +46,6 @@ OTHERS = {
     "login/provider": 404,  # people sign in with passwords here
     "login/provider/answer": 404,
     "logout/": 405,  # it is for POST
-    "search/": 200,
     "autocomplete/": 403,
     "jsi18n/": 200,
     "r/{}/{}/": 404,

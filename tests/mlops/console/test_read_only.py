@@ -246,13 +246,6 @@ class TestNodes:
             assert "make run" in text_of(browser, f"/console/nodes/{page}/")
 
 
-def test_the_palette_survives_a_page_that_does_not_exist(alice: User) -> None:
-    browser = signed_in("alice")
-    assert browser.get("/console/search/", {"s": "nodes"}).status_code == 200
-    for page in ("x", "99", "-1"):
-        assert browser.get("/console/search/", {"s": "nodes", "page": page}).status_code == 404
-
-
 def test_a_service_that_is_not_granted_is_not_there(alice: User, bob: User, rita: User) -> None:
     row = create_version()
     Service.objects.update(grants=[{"right": "consume", "kind": "group", "name": READERS.upper()}])
