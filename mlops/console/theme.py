@@ -31,6 +31,7 @@ UNFOLD: dict[str, Any] = {
     "STYLES": [
         lambda request: static("console/console.css"),  # noqa: ARG005
         lambda request: static("console/palette.css"),  # noqa: ARG005
+        lambda request: static("accounts/people.css"),  # noqa: ARG005
     ],
     "SCRIPTS": [
         lambda request: static("console/console.js"),  # noqa: ARG005
