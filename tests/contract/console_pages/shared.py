@@ -4,5 +4,6 @@ from tests.contract.console_pages import Page
 
 PAGES = {
     "csrf/": Page(is_data=True),
+    "search/": Page(is_data=True),
     "signed-in/": Page(),
 }
