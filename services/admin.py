@@ -14,7 +14,10 @@ import services.console.batch_page
 import services.console.batch_start
 import services.console.batch_storing
 import services.console.node_pages
-import services.console.uploads  # noqa: F401 - its pages
+import services.console.publish.choosing
+import services.console.publish.drafting
+import services.console.publish.finishing
+import services.console.uploads  # noqa: F401 - their pages
 from mlops.accounts.models import User
 from mlops.accounts.token_cache import Caller
 from mlops.console.read_only import ReadOnlyAdmin

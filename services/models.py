@@ -368,3 +368,26 @@ class Upload(models.Model):
     def is_complete(self) -> bool:
         """Whether all of it has come."""
         return self.received == self.size
+
+
+class Draft(models.Model):
+    """What somebody has typed on the Publish page so far, for a new version or to change one."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    revision = models.PositiveIntegerField(default=0)  # how often it was saved
+    content = models.JSONField(default=dict)  # see services.drafts.content
+    uploads = models.ManyToManyField(Upload, related_name="+")  # which its content names
+    based_on = models.ForeignKey(Version, on_delete=models.SET_NULL, null=True, related_name="+")
+    base = models.JSONField(default=dict)  # what the content was at the beginning
+    is_edit = models.BooleanField(default=False)  # it changes `based_on` instead of adding one
+    job_id = models.UUIDField(null=True)  # of the job that publishes it, or tried to
+    published = models.ForeignKey(Version, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True, db_index=True)
+
+    class Meta:
+        ordering = ["-updated_at", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.content.get('name') or 'no name yet'} {self.content.get('version', '')}"

@@ -5,7 +5,8 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO
+from functools import partial
+from typing import IO, Self
 
 from mlops.accounts.models import User
 from mlops.blobs import storage
@@ -26,14 +27,24 @@ _OURS = (".packages", ".dill")  # which nodes would take for the content of a sn
 class Payload:
     """The bytes of a bundle as `chunks` gives them, each time it is called, with their digest."""
 
-    def __init__(self, chunks: Callable[[], Iterator[bytes]]) -> None:
+    def __init__(self, chunks: Callable[[], Iterator[bytes]], *, digest: str, size: int) -> None:
         self.chunks = chunks
-        digest = hashlib.sha256()
-        self.size = 0
+        self.digest = digest
+        self.size = size
+
+    @classmethod
+    def read(cls, chunks: Callable[[], Iterator[bytes]]) -> Self:
+        """Of bytes that are read once to know them."""
+        digest, size = hashlib.sha256(), 0
         for chunk in chunks():
             digest.update(chunk)
-            self.size += len(chunk)
-        self.digest = digest.hexdigest()
+            size += len(chunk)
+        return cls(chunks, digest=digest.hexdigest(), size=size)
+
+    @classmethod
+    def of(cls, blob: Blob) -> Self:
+        """Of a finished blob."""
+        return cls(partial(storage.read, blob), digest=blob.digest or "", size=blob.size)
 
     def save(self) -> Blob:
         """The blob that keeps them, to be referred to within an hour."""
@@ -61,7 +72,7 @@ def zipped(files: Sequence[StagedFile], *, user: User) -> Iterator[Payload]:
                 with archive.open(entry, "w", force_zip64=True) as copy:
                     for chunk in sources.chunks(each):
                         copy.write(chunk)
-        yield Payload(lambda: _read(target))
+        yield Payload.read(lambda: _read(target))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from mlops.usage.recorded import remove_old
 from nodes.models import NodeUsage
 from services import uploads
 from services.batches import driver, removal
+from services.drafts import keeping
 from services.models import Usage
 from services.pools import reconciling
 
@@ -42,6 +43,12 @@ def remove_old_usage() -> int:
 def sweep_uploads() -> int:
     """Delete uploads that nobody has used for a day; how many they were."""
     return uploads.sweep(now=timezone.now())
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def sweep_drafts() -> int:
+    """Delete drafts that nobody has saved for 30 days; how many they were."""
+    return keeping.sweep(now=timezone.now())
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]

@@ -76,6 +76,12 @@ def role_for_nodes() -> Role:
     return Role.OWNER if settings.ROLE_GROUPS["Owner"] else Role.CONTRIBUTOR
 
 
+def is_contributor(request: HttpRequest) -> bool:
+    """Whether the browser's user is a Contributor or an Owner."""
+    role = role_of(request.user) if request.user.is_authenticated else None
+    return role is not None and role >= Role.CONTRIBUTOR
+
+
 def is_owner(request: HttpRequest) -> bool:
     """Whether the browser's user is an Owner."""
     return request.user.is_authenticated and role_of(request.user) == Role.OWNER

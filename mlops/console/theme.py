@@ -7,6 +7,7 @@ from django.urls import reverse_lazy
 
 DASHBOARD = reverse_lazy("console:index")
 SERVICES = reverse_lazy("console:services_version_changelist")
+PUBLISH = reverse_lazy("console:publish")
 SESSIONS = reverse_lazy("console:nodes_session_changelist")
 BATCHES = reverse_lazy("console:services_batch_changelist")
 NODES = reverse_lazy("console:nodes_nodehealth_changelist")
@@ -68,6 +69,12 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     {"title": "Dashboard", "icon": "monitoring", "link": DASHBOARD},
                     {"title": "Services", "icon": "deployed_code", "link": SERVICES},
+                    {
+                        "title": "Publish",
+                        "icon": "publish",
+                        "link": PUBLISH,
+                        "permission": "mlops.accounts.roles.is_contributor",
+                    },
                     {"title": "Batches", "icon": "stacks", "link": BATCHES},
                     {"title": "Compute nodes", "icon": "dns", "link": NODES},
                     {"title": "Sessions", "icon": "terminal", "link": SESSIONS},

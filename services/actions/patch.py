@@ -7,6 +7,7 @@ from django.db import transaction
 from mlops.accounts.audit import record_change
 from mlops.accounts.refusals import noting_refusals
 from mlops.accounts.roles import Role
+from mlops.blobs.models import Blob
 from mlops.errors import InvalidRequest
 from services.actions.auditing import portrait
 from services.actions.baking import (
@@ -29,8 +30,17 @@ if TYPE_CHECKING:
 
 
 @noting_refusals("change version")
-def patch_version(*, user: "User", name: str, version: str, definition: Definition) -> Version:
+def patch_version(
+    *,
+    user: "User",
+    name: str,
+    version: str,
+    definition: Definition,
+    payload: Blob | None = None,
+) -> Version:
     """The version with what `definition` says changed, and the rest as it was.
+
+    `payload` is a zip that takes the place of its files, for those who have no snapshot of them.
 
     Raises NotFound, Forbidden without read/write permission on it, InvalidRequest for a definition
     that cannot be right, another runtime, or a realtime version.
@@ -45,6 +55,8 @@ def patch_version(*, user: "User", name: str, version: str, definition: Definiti
         _apply(definition, patched)
         if definition.snapshot_id is not None:
             _replace_snapshot(patched, definition, definition.snapshot_id, user)
+        if payload is not None and payload != patched.payload:
+            patched.payload, patched.snapshot_id = payload, None
         renew_bundle(patched)
         patched.save()
         record_change(

@@ -7,6 +7,7 @@ from django.db import transaction
 from mlops.accounts.audit import record_change
 from mlops.accounts.refusals import noting_refusals
 from mlops.accounts.roles import Role
+from mlops.blobs.models import Blob
 from mlops.errors import InvalidRequest
 from services.actions.auditing import portrait
 from services.actions.baking import apply_labels, renew_bundle
@@ -23,17 +24,18 @@ if TYPE_CHECKING:
 
 @noting_refusals("change version")
 def patch_realtime(
-    *, user: "User", name: str, version: str, model: ModelFile | None, definition: Definition
+    *, user: "User", name: str, version: str, model: ModelFile | Blob | None, definition: Definition
 ) -> Version:
     """The version with what was said changed: its model, description and alias.
 
     Raises NotFound, Forbidden without read/write permission on it, InvalidRequest for a model or an
-    alias that cannot be right, or a version that runs code.
+    alias that cannot be right, or a version that runs code. A model that is a blob was checked
+    before.
     """
     role = require_role(user, Role.READER)
     definition = definition.checked()
     _require_realtime(version_to_change(user=user, role=role, name=name, version=version))
-    payload = None if model is None else model.save()
+    payload = model.save() if isinstance(model, ModelFile) else model
     with transaction.atomic():
         begin_change()
         patched = version_to_change(user=user, role=role, name=name, version=version)

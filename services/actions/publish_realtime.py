@@ -7,6 +7,7 @@ from django.db import transaction
 from mlops.accounts.refusals import noting_refusals
 from mlops.accounts.roles import Role
 from mlops.accounts.token_cache import Caller
+from mlops.blobs.models import Blob
 from services.actions.adding import add_version, checked_version_name, require_unpublished
 from services.actions.baking import stored_parameters
 from services.catalogue import begin_change
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
 
 @noting_refusals("publish version")
 def publish_realtime(
-    *, user: "User", name: str, version: str | None, model: ModelFile, definition: Definition
+    *, user: "User", name: str, version: str | None, model: ModelFile | Blob, definition: Definition
 ) -> Version:
     """The new version, published by `user`; named by a new GUID when `version` is None.
 
     Of the definition its description, alias and example count. Raises Forbidden below Contributor
     and where grants keep the name for others, InvalidRequest for a model, a name or an alias that
-    cannot be right, Conflict when the service has the version already.
+    cannot be right, Conflict when the service has the version already. A model that is a blob was
+    checked before.
     """
     require_role(user, Role.CONTRIBUTOR)
     version = checked_version_name(name, version)
@@ -36,7 +38,7 @@ def publish_realtime(
     # Both before the model is checked as well, which takes its time.
     require_publish(name, caller)
     require_unpublished(name, version)
-    payload = model.save()
+    payload = model if isinstance(model, Blob) else model.save()
     with transaction.atomic():
         begin_change()
         require_publish(name, caller)

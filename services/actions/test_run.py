@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from mlops.accounts.roles import Role
+from mlops.blobs.models import Blob
 from mlops.errors import InvalidRequest
 from services.actions.baking import stored_parameters, unsaved_version
 from services.models import RuntimeType, Version
@@ -67,20 +68,22 @@ def test_run(
     user: "User",
     definition: Definition,
     files: Sequence[StagedFile],
+    kept: Blob | None = None,  # noqa: PT028 - no test
     inputs: Mapping[str, Any],
     correlation_id: str,
     cancelled: Callable[[], bool] = never,  # noqa: PT028 - no test
 ) -> TestRun:
     """The outcome of one call with `inputs` of what `publish_upload` would make of the rest.
 
-    It runs on a compute node exactly as the published version would, and leaves nothing but a
+    `kept` is the payload of a published version, which takes the place of the files. It runs on a
+    compute node exactly as the published version would, and leaves nothing but a
     bundle, which the node drops when it needs the room. Failures of the user's code are outcomes.
     Raises Forbidden below Contributor, InvalidRequest for a definition, files or inputs that cannot
     be right, Busy without a node, NodeFailure and NodeTimeout, and Stopping once `cancelled`.
     """
     require_role(user, Role.CONTRIBUTOR)
     body = json.dumps(inputs).encode()
-    with _prepared(user, definition, files) as (version, payload):
+    with _prepared(user, definition, files, kept) as (version, payload):
         run = run_once(
             version,
             payload,
@@ -109,7 +112,7 @@ def error_place(message: str) -> tuple[str, int | None]:
 
 @contextmanager
 def _prepared(
-    user: "User", definition: Definition, files: Sequence[StagedFile]
+    user: "User", definition: Definition, files: Sequence[StagedFile], kept: Blob | None
 ) -> Iterator[tuple[Version, Payload | None]]:
     """The version to run, which is in no database, and its payload."""
     if definition.runtime_type == REALTIME:
@@ -118,16 +121,19 @@ def _prepared(
             input_parameters=stored_parameters(REALTIME_INPUTS),
             output_parameters=stored_parameters(REALTIME_OUTPUTS),
         )
+        if kept is not None:
+            yield version, Payload.of(kept)
+            return
         with model_file(files, user=user) as model:
             model.check()  # nodes load it into their own process
-            yield version, Payload(model.chunks)
+            yield version, Payload.read(model.chunks)
         return
     definition = definition.checked()
     if definition.code is None:
         raise InvalidRequest("There is no code to run yet.", fields="code")
     version = unsaved_version(definition, version="test-run", user=user)
-    if not files:
-        yield version, None
+    if kept is not None or not files:
+        yield version, Payload.of(kept) if kept else None
         return
     with zipped(files, user=user) as payload:
         yield version, payload

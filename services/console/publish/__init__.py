@@ -1,0 +1,1 @@
+"""The Publish page and what belongs to it."""

@@ -1,0 +1,1 @@
+"""Drafts: what is typed on the Publish page, kept until it is published."""
