@@ -2,9 +2,14 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.http import HttpRequest
 
+from mlops.console.charts import Chart
+from mlops.usage.minutes import Span
+
+MoreCharts = Callable[[str, Span, datetime], list[Chart]]
 BundleNames = Callable[[HttpRequest, Collection[str]], "Mapping[str, Named]"]
 
 
@@ -32,3 +37,21 @@ def name_bundles_with(names: BundleNames) -> None:
 def names_of(request: HttpRequest, bundle_ids: Collection[str]) -> Mapping[str, Named]:
     """What is known of the bundles that the user may see, by id."""
     return _names(request, bundle_ids) if bundle_ids else {}
+
+
+def _no_charts(_: str, __: Span, ___: datetime) -> list[Chart]:
+    return []
+
+
+_charts: MoreCharts = _no_charts
+
+
+def chart_nodes_with(charts: MoreCharts) -> None:
+    """Have `charts` draw what else is recorded of a node over a span."""
+    global _charts
+    _charts = charts
+
+
+def charts_of(address: str, span: Span, now: datetime) -> list[Chart]:
+    """What else is recorded of the node."""
+    return [chart for chart in _charts(address, span, now) if not chart.is_empty]

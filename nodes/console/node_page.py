@@ -13,7 +13,7 @@ from mlops.console.pages import is_fragment, page, render, user_of
 from mlops.errors import NotFound
 from mlops.usage.minutes import SPANS, Span
 from nodes import uris
-from nodes.console.extensions import names_of
+from nodes.console.extensions import charts_of, names_of
 from nodes.console.shown import COLOURS, memory_of, security_of, shells_of
 from nodes.declared import Cover, declared_entries
 from nodes.draining import Drains
@@ -61,7 +61,10 @@ def node(request: HttpRequest, pk: int) -> HttpResponseBase:
     context |= {
         "may_change": (role_of(user_of(request)) or 0) >= role_for_nodes(),
         "entries": [text for text, _ in cover.shared_with(uris.parse(health.address))],
-        "charts": _charts(health.address, span, now),
+        "charts": [
+            *charts_of(health.address, span, now),
+            *_charts(health.address, span, now),
+        ],
         "span": span,
         "spans": list(SPANS.values()),
         "raw": json.dumps(health.report, indent=2, ensure_ascii=False),

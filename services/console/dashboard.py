@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from urllib.parse import urlencode
+from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
@@ -195,7 +195,7 @@ def _square(node: KnownNode) -> Square:
     if node.health is None:
         link = reverse("console:nodes_nodehealth_changelist")
     else:
-        link = reverse("console:nodes_nodehealth_change", args=[node.health.pk])
+        link = reverse("console:node", args=[node.health.pk])
     return Square(node.address.rstrip("/"), name, _COLOURS[name], why, link)
 
 
@@ -215,15 +215,16 @@ class Line:
 
 def _linked(concern: Concern) -> Line:
     link = reverse("console:nodes_nodehealth_changelist")
-    if concern.version:
-        link = version_address(*concern.version)
+    if concern.kind == "batches":
+        link = reverse("console:services_batch_changelist")
+    elif concern.version:
+        link = _version_address(*concern.version)
     return Line(concern.about, concern.reason, link, is_grave=concern.is_grave)
 
 
-def version_address(name: str, version: str) -> str:
-    """The page of the version."""
-    query = urlencode({"q": f"{name} {version}"})
-    return f"{reverse('console:services_version_changelist')}?{query}"
+def _version_address(name: str, version: str) -> str:
+    path = f"service/{quote(name, safe='')}/{quote(version, safe='')}/"
+    return f"{reverse('console:index')}{path}"
 
 
 def _latest_changes(user: User, versions: VersionQuerySet) -> list[Line]:
@@ -249,7 +250,7 @@ def _latest_changes(user: User, versions: VersionQuerySet) -> list[Line]:
             f"{'publish' if updated - created < timedelta(seconds=10) else 'change'} version "
             f"{name}/{version}",
             publisher,
-            version_address(name, version),
+            _version_address(name, version),
             updated,
         )
         for name, version, publisher, created, updated in rows

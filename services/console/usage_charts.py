@@ -70,8 +70,18 @@ def charts_for(
 
     Two queries at most.
     """
+    charts = calls_of(scope, span, now=now, markers=markers)
+    if scope == scopes.EVERYTHING or scopes.node_in(scope):
+        charts.append(_shells(scopes.node_in(scope), span, now))
+    return charts
+
+
+def calls_of(
+    scope: str, span: Span, *, now: datetime, markers: Sequence[Marker] = ()
+) -> list[Chart]:
+    """Traffic and times of the scope; one query."""
     found = series(scope, span, now=now)
-    charts = [
+    return [
         Chart(
             "Calls",
             found.times,
@@ -95,9 +105,6 @@ def charts_for(
             markers=markers,
         ),
     ]
-    if scope == scopes.EVERYTHING or scopes.node_in(scope):
-        charts.append(_shells(scopes.node_in(scope), span, now))
-    return charts
 
 
 def _shells(address: str, span: Span, now: datetime) -> Chart:

@@ -10,10 +10,12 @@ from django.utils import timezone
 from mlops.accounts.models import User
 from mlops.accounts.token_cache import Caller
 from mlops.usage.minutes import SPANS
+from nodes.models import NodeHealth
 from services.console.usage_charts import charts_for, publish_markers, usage_of
 from services.models import Version
 from services.overview import versions_for
 from services.usage import scopes
+from tests.mlops.console.browser import signed_in
 from tests.services.create import create_version
 from tests.services.usage.recorded import NODE, NOW, record
 
@@ -76,3 +78,12 @@ def test_charts_take_few_queries_however_many_rows(
         create_version(alice, version=f"v{minutes}")
     with django_assert_max_num_queries(3):
         usage_of(RequestFactory().get("/"), scopes.EVERYTHING, versions=Version.objects.all())
+
+
+def test_the_page_of_a_node_shows_the_calls_that_ended_there(admin: User) -> None:
+    now = timezone.now()
+    node = NodeHealth.objects.create(address=NODE, state="ready", last_probe_at=now)
+    record(now - timedelta(minutes=5), 0.02)
+    page = signed_in("admin").get(f"/console/node/{node.pk}/")
+    titles = [chart.title for chart in page.context["charts"]]
+    assert titles == ["Calls", "Time of a call"]
