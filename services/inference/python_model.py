@@ -1,7 +1,7 @@
 """A Python object in a pickle, joblib or dill file: what scikit-learn calls an estimator."""
 
-import keyword
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.inference.looking import Looker, look_into
@@ -19,6 +19,7 @@ _LOADERS = {
     "dill": ("import dill", 'with open({}, "rb") as file:\n    model = dill.load(file)'),
     "pickle": ("import pickle", 'with open({}, "rb") as file:\n    model = pickle.load(file)'),
 }
+_LINE = 88
 # What answers a row by its own content alone.
 _STATELESS = frozenset({"sklearn", "xgboost", "lightgbm", "catboost", "imblearn"})
 _BY_NEIGHBOURS = frozenset({"LocalOutlierFactor", "DBSCAN", "AgglomerativeClustering"})
@@ -78,7 +79,9 @@ def proposal_of(file: StagedFile, report: dict[str, Any], *, kind: str = "python
         outputs=[OUTPUT],
         columns=columns,
         output_columns=output_columns,
-        init_code=_init_code(file.name, str(report["loader"]), [each.name for each in columns]),
+        init_code=_init_code(
+            file.name, str(report["loader"]), [each.name for each in columns], report
+        ),
         code=code,
         files=[file],
         row_independent=independent,
@@ -118,25 +121,44 @@ def _without_package(file: StagedFile, report: dict[str, Any], kind: str) -> Pro
     )
 
 
-def _init_code(name: str, loader: str, columns: list[str] | None = None) -> str:
+def _init_code(
+    name: str, loader: str, columns: Sequence[str] = (), report: Mapping[str, Any] | None = None
+) -> str:
     importing, loading = _LOADERS[loader]
-    lines = [importing, "import pandas as pd", "", loading.format(_text(name))]
-    if columns:
-        listed = ", ".join(map(_text, columns))
-        if len(listed) > 80:
-            listed = "\n    " + ",\n    ".join(map(_text, columns)) + ",\n"
-        lines.append(f"COLUMNS = [{listed}]")
+    takes, categorical = (report["takes"], report["categorical"]) if report else ("frame", {})
+    lines = [importing, "import pandas as pd", *(["import xgboost"] * (takes == "matrix"))]
+    lines += ["", loading.format(_text(name))]
+    if columns and takes != "text":
+        lines.append(f"COLUMNS = {_listed([_text(each) for each in columns])}")
+    if categorical:
+        members = [f"{_text(each)}: {values!r}" for each, values in categorical.items()]
+        lines.append("CATEGORIES = {" + ", ".join(members) + "}")
     return "\n".join(lines) + "\n"
 
 
-def _code(report: dict[str, Any]) -> tuple[str, list[Column]]:
+def _listed(texts: Sequence[str]) -> str:
+    """A list of them, on lines of their own when it would be long."""
+    line = ", ".join(texts)
+    if len(line) <= _LINE:
+        return f"[{line}]"
+    lines = [""]
+    for text in texts:  # names may have blanks in them
+        if lines[-1] and len(lines[-1]) + len(text) > _LINE:
+            lines.append("")
+        lines[-1] += f"{text}, "
+    return "[\n    " + "\n    ".join(each.rstrip() for each in lines) + "\n]"
+
+
+def _code(report: Mapping[str, Any]) -> tuple[str, list[Column]]:
     """The code of a call, and the columns that come of it."""
-    rows = "inputData[COLUMNS]" if report["columns"] else "inputData"
-    if report["columns"] and not report["named"]:
-        rows += ".to_numpy()"
-    kind = str(report["output_type"])
-    lines = [f"rows = {rows}"]
-    width = int(report["width"])
+    kind, width = str(report["output_type"]), int(report["width"])
+    lines = [f"rows = {_rows(report)}"]
+    if report["categorical"]:
+        lines += [
+            "for column, values in CATEGORIES.items():",
+            "    texts = pd.Categorical(rows[column], categories=values)",
+            "    rows = rows.assign(**{column: texts})",
+        ]
     if width > 1:
         names = [f"prediction_{place + 1}" for place in range(width)]
         lines += [
@@ -158,6 +180,17 @@ def _code(report: dict[str, Any]) -> tuple[str, list[Column]]:
         ]
         columns += [Column(f"probability_{label}", "numeric") for label in report["classes"]]
     return "\n".join(lines) + "\n", columns
+
+
+def _rows(report: Mapping[str, Any]) -> str:
+    """What the model takes, as an expression."""
+    if report["takes"] == "text":
+        return 'inputData["text"]'
+    if not report["columns"]:
+        return "inputData"
+    if report["takes"] == "matrix":
+        return "xgboost.DMatrix(inputData[COLUMNS])"
+    return "inputData[COLUMNS]" if report["named"] else "inputData[COLUMNS].to_numpy()"
 
 
 def _column(said: dict[str, Any]) -> Column:
@@ -196,8 +229,3 @@ def _text(value: str) -> str:
     """The text as a literal with double quotes."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"' if value.isprintable() else repr(value)
-
-
-def is_variable(name: str) -> bool:
-    """Whether Python code can have it as a variable."""
-    return name.isidentifier() and not keyword.iskeyword(name)

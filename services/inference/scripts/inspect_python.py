@@ -40,7 +40,13 @@ def steps_of(model):
             continue
         found.append(one)
         waiting += [step for _, step in getattr(one, "steps", None) or []]
-        for name in ("best_estimator_", "estimator_", "regressor_", "transformer_"):
+        for name in (
+            "best_estimator_",
+            "estimator_",
+            "regressor_",
+            "transformer_",
+            "_preprocessor",
+        ):
             waiting.append(vars(one).get(name) if hasattr(one, "__dict__") else None)
         waiting += [each[1] for each in getattr(one, "transformers_", None) or []]
         for each in getattr(one, "calibrated_classifiers_", None) or []:
@@ -85,6 +91,7 @@ class Features:
         self.types = [""] * n
         self.values = [()] * n
         self.examples = [None] * n
+        self.categorical = {}  # that have to be of pandas' own kind
 
     def place(self, column):
         """Its number, by its name or position; None for one that is not among them."""
@@ -154,13 +161,10 @@ def study_trees(steps, features):
 
     for step in steps:
         trees = getattr(step, "estimators_", None)
-        trees = (
-            [step]
-            if hasattr(step, "tree_")
-            else list(np.ravel(trees))[:N_TREES]
-            if trees is not None
-            else []
-        )
+        if hasattr(step, "tree_"):
+            trees = [step]
+        else:
+            trees = list(trees.ravel() if hasattr(trees, "ravel") else trees or [])[:N_TREES]
         found = {}
         for one in trees:
             tree = getattr(one, "tree_", None)
@@ -173,23 +177,53 @@ def study_trees(steps, features):
             features.number(place, np.median(thresholds))
 
 
+def study_rows(steps, features):
+    """Models that keep rows, or means of some, have examples of all columns."""
+    for step in steps:
+        for name in ("_fit_X", "support_vectors_", "cluster_centers_", "theta_", "means_"):
+            rows = getattr(step, name, None)
+            shape = getattr(rows, "shape", ())
+            if len(shape) == 2 and shape[0] and shape[1] == len(features.types):
+                row = rows[0].toarray().ravel() if hasattr(rows, "toarray") else rows[0]
+                for place, number in enumerate(row):
+                    features.number(place, number)
+
+
 def study_boosters(steps, features):
     """What LightGBM and XGBoost keep of the columns."""
     for step in steps:
         kind = type(step).__module__.partition(".")[0]
-        if kind == "lightgbm" and hasattr(step, "booster_"):
-            infos = step.booster_.dump_model().get("feature_infos", {})
-            for name, info in infos.items():
-                low, high = info.get("min_value"), info.get("max_value")
-                if isinstance(low, (int, float)) and isinstance(high, (int, float)):
-                    features.number(name, (low + high) / 2)
-        elif kind == "xgboost" and hasattr(step, "get_booster"):
-            types = step.get_booster().feature_types or []
-            for place, type_name in enumerate(types):
-                if place < len(features.types) and type_name in ("int", "i"):
-                    features.types[place] = features.types[place] or (
-                        "logical" if type_name == "i" else "integer"
-                    )
+        if kind == "lightgbm":
+            study_lightgbm(getattr(step, "booster_", step), features)
+        elif kind == "xgboost":
+            study_xgboost(step.get_booster() if hasattr(step, "get_booster") else step, features)
+
+
+def study_lightgbm(booster, features):
+    """Ranges of numbers, and the categories of pandas' own kind."""
+    categories = list(getattr(booster, "pandas_categorical", None) or [])
+    for name, info in booster.dump_model().get("feature_infos", {}).items():
+        low, high = info.get("min_value"), info.get("max_value")
+        if info.get("values") and categories:
+            values = categories.pop(0)
+            features.categories(name, values)
+            features.categorical[name] = values
+        elif isinstance(low, (int, float)) and isinstance(high, (int, float)):
+            features.number(name, (low + high) / 2)
+
+
+def study_xgboost(booster, features):
+    """Types as it names them, and the splits of its trees."""
+    for place, type_name in enumerate(booster.feature_types or []):
+        if place < len(features.types) and type_name in ("int", "i"):
+            features.types[place] = features.types[place] or (
+                "logical" if type_name == "i" else "integer"
+            )
+    names = booster.feature_names or ["f%d" % place for place in range(len(features.types))]
+    some = booster[: min(N_TREES, booster.num_boosted_rounds())]
+    for name, splits in some.trees_to_dataframe().groupby("Feature")["Split"]:
+        if name in names:
+            features.number(names.index(name), splits.median())
 
 
 def learn(model, steps, features):
@@ -212,6 +246,7 @@ def learn(model, steps, features):
     # Behind other steps trees see other columns.
     if not hasattr(model, "steps") or len(model.steps) == 1:
         study_trees(steps, features)
+        study_rows(steps, features)
     study_boosters(steps, features)
 
 
@@ -223,13 +258,26 @@ def frame_of(features, columns):
         name: [value if value is not None else "" if kind == "character" else 0.0]
         for name, value, kind in zip(columns, features.examples, features.types)
     }
-    return pd.DataFrame(row)
+    frame = pd.DataFrame(row)
+    for name, values in features.categorical.items():
+        frame[name] = pd.Categorical(frame[name], categories=values)
+    return frame
 
 
-def try_out(model, features, columns, is_named, result):
+def rows_of(frame, result):
+    """What the model takes, of the frame."""
+    if result["takes"] == "text":
+        return frame["text"]
+    if result["takes"] == "matrix":
+        import xgboost
+
+        return xgboost.DMatrix(frame)
+    return frame if result["named"] else frame.to_numpy()
+
+
+def try_out(model, features, columns, result):
     """What comes of the example row: width and type of the prediction, probabilities."""
-    frame = frame_of(features, columns)
-    rows = frame if is_named else frame.to_numpy()
+    rows = rows_of(frame_of(features, columns), result)
     predicted = model.predict(rows)
     shape = getattr(predicted, "shape", (len(predicted),))
     result["width"] = int(shape[1]) if len(shape) > 1 else 1
@@ -244,6 +292,29 @@ def try_out(model, features, columns, is_named, result):
         result["proba"] = (
             getattr(probabilities, "ndim", 0) == 2 and len(classes) == probabilities.shape[1]
         )
+
+
+def names_of(model, steps, library, result):
+    """The names of the columns, None when they have none, and how many they are, if that is known;
+    notes in what form the model takes them."""
+    if any(hasattr(step, "vocabulary_") for step in steps[1:2]):
+        result["takes"] = "text"
+        return ["text"], 1
+    names = first(steps[:1], "feature_names_in_")
+    if type(model).__name__ == "Booster":
+        if library == "xgboost":
+            result["takes"] = "matrix"
+            return model.feature_names, int(model.num_features())
+        names = model.feature_name()
+    elif names is None and library == "lightgbm" and hasattr(model, "feature_name_"):
+        names = model.feature_name_
+    if names is None:
+        return None, first(steps[:1], "n_features_in_")
+    if library == "lightgbm" and all(
+        name == "Column_%d" % place for place, name in enumerate(names)
+    ):
+        return None, len(names)
+    return names, len(names)
 
 
 def describe(model, loader):
@@ -264,6 +335,8 @@ def describe(model, loader):
         "has_transform": callable(getattr(model, "transform", None)),
         "columns": [],
         "named": False,
+        "takes": "frame",  # or an xgboost.DMatrix, or the texts of one column
+        "categorical": {},
         "classes": [],
         "proba": False,
         "width": 1,
@@ -273,31 +346,33 @@ def describe(model, loader):
     if not result["has_predict"]:
         return result
     steps = steps_of(model)
-    names = first(steps[:1], "feature_names_in_")
-    if names is None and library == "lightgbm" and hasattr(model, "feature_name_"):
-        names = model.feature_name_
-        if all(name == "Column_%d" % place for place, name in enumerate(names)):
-            names = None
-    n = first(steps[:1], "n_features_in_")
-    if names is not None:
-        names = [str(name) for name in names]
-        n = len(names)
+    names, n = names_of(model, steps, library, result)
     if n is None:
         result["tried"] = "It does not say which columns it takes."
         return result
     n = int(n)
+    names = None if names is None else [str(name) for name in names]
     result["named"] = names is not None
     columns = names or ["x%d" % (place + 1) for place in range(n)]
     features = Features(names, n)
     try:
-        learn(model, steps, features)
+        if result["takes"] == "text":
+            features.categories("text", ["some text"])
+            features.values[0] = ()
+        else:
+            learn(model, steps, features)
     except Exception as error:
         warnings.warn("Types of its columns could not be read: %s" % error)
+    result["categorical"] = {
+        name: [plain(value) for value in values] for name, values in features.categorical.items()
+    }
     classes = first(steps[:1], "classes_")
     if classes is not None and getattr(classes, "ndim", 1) == 1 and not isinstance(classes, list):
         result["classes"] = [plain(one) for one in classes]
     try:
-        try_out(model, features, columns, result["named"], result)
+        try_out(model, features, columns, result)
+        # What was not said to be a text was a number, and it worked.
+        features.types = [kind or "numeric" for kind in features.types]
     except Exception as error:
         result["tried"] = "%s: %s" % (type(error).__name__, error)
         result["proba"] = hasattr(model, "predict_proba") and bool(result["classes"])

@@ -7,7 +7,9 @@ import joblib
 import pandas as pd
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -48,3 +50,15 @@ def pipeline() -> Any:
         [("numbers", StandardScaler(), ["age", "income"]), ("texts", OneHotEncoder(), ["region"])]
     )
     return make_pipeline(columns, LogisticRegression()).fit(CUSTOMERS, CHURNED)
+
+
+def of_texts() -> Any:
+    return make_pipeline(CountVectorizer(), MultinomialNB()).fit(
+        ["good day", "bad day"] * 3, ["pos", "neg"] * 3
+    )
+
+
+def with_long_names() -> Any:
+    columns = [f"mean of the {number}th value" for number in range(12)]
+    rows = pd.DataFrame([range(12), range(1, 13)], columns=columns)
+    return LinearRegression().fit(rows, [1.0, 2.0])

@@ -3,6 +3,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from sklearn.decomposition import PCA
 
@@ -111,9 +112,43 @@ def test_wrappers_of_other_libraries_are_models_as_well(
 ) -> None:
     xgboost = pytest.importorskip("xgboost")
     labels = [int(each == "setosa") for each in models.SPECIES]
-    proposal = proposed(alice, xgboost.XGBClassifier(n_estimators=3).fit(models.FLOWERS, labels))
-    assert "XGBoost" in proposal.title
-    assert [each.name for each in proposal.columns] == ["length", "width"]
+    model = xgboost.XGBClassifier(n_estimators=3).fit(models.FLOWERS, labels)
+    for each, title in ((model, "XGBClassifier of XGBoost"), (model.get_booster(), "Booster of")):
+        proposal = proposed(alice, each)
+        assert proposal.title.startswith(title)
+        assert [each.name for each in proposal.columns] == ["length", "width"]
+        assert proposal.warnings == []
+        assert test_run_of(alice, proposal).success
+
+
+def test_categories_of_pandas_are_made_for_lightgbm(
+    alice: User, declared_node: RunningNode
+) -> None:
+    lightgbm = pytest.importorskip("lightgbm")
+    rows = pd.concat([models.CUSTOMERS.astype({"region": "category"})] * 5)
+    model = lightgbm.LGBMClassifier(n_estimators=3, min_child_samples=2, verbose=-1)
+    proposal = proposed(alice, model.fit(rows, models.CHURNED * 5))
+    assert proposal.columns[2].values == ("north", "south", "west")
+    run = test_run_of(alice, proposal)
+    assert run.success, run.error
+
+
+def test_a_model_of_texts_takes_a_column_of_texts(alice: User, declared_node: RunningNode) -> None:
+    proposal = proposed(alice, models.of_texts())
+    assert [(each.name, each.type) for each in proposal.columns] == [("text", "character")]
+    run = run_before_publishing(
+        user=alice,
+        definition=proposal.definition,
+        files=proposal.files,
+        inputs={"inputData": {"text": ["good", "bad"]}},
+        correlation_id="c",
+    )
+    assert run.outputs["outputData"]["prediction"] == ["pos", "neg"]
+
+
+def test_many_long_names_are_on_lines_of_their_own(alice: User, declared_node: RunningNode) -> None:
+    proposal = proposed(alice, models.with_long_names())
+    assert all(len(line) < 100 for line in proposal.init_code.splitlines())
     assert test_run_of(alice, proposal).success
 
 
