@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
+from django.utils.functional import Promise
 
 DASHBOARD = reverse_lazy("console:index")
 SERVICES = reverse_lazy("console:services_version_changelist")
@@ -16,6 +18,20 @@ ACCOUNT = reverse_lazy("console:account")
 AUDIT_TRAIL = reverse_lazy("console:accounts_auditentry_changelist")
 NODE_ENTRIES = reverse_lazy("console:nodes_nodeentry_changelist")
 API_DOCUMENTATION = reverse_lazy("docs")
+
+
+def _item(title: str, icon: str, link: Promise, *sections: str, to: str = "") -> dict[str, Any]:
+    """An entry of the navigation; it is marked on the pages below `link`, and on those of
+    `sections`. It is for everybody, or those of whom the function `to` of roles holds."""
+
+    def is_active(request: HttpRequest) -> bool:
+        if str(link) == str(DASHBOARD):
+            return request.path == str(DASHBOARD)
+        return request.path.startswith((str(link), *(f"/console/{each}/" for each in sections)))
+
+    entry = {"title": title, "icon": icon, "link": link, "active": is_active}
+    return entry | ({"permission": f"mlops.accounts.roles.{to}"} if to else {})
+
 
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "mlops",
@@ -67,30 +83,15 @@ UNFOLD: dict[str, Any] = {
         "navigation": [
             {
                 "items": [
-                    {"title": "Dashboard", "icon": "monitoring", "link": DASHBOARD},
-                    {"title": "Services", "icon": "deployed_code", "link": SERVICES},
-                    {
-                        "title": "Publish",
-                        "icon": "publish",
-                        "link": PUBLISH,
-                        "permission": "mlops.accounts.roles.is_contributor",
-                    },
-                    {"title": "Batches", "icon": "stacks", "link": BATCHES},
-                    {"title": "Compute nodes", "icon": "dns", "link": NODES},
-                    {"title": "Sessions", "icon": "terminal", "link": SESSIONS},
-                    {
-                        "title": "People",
-                        "icon": "group",
-                        "link": PEOPLE,
-                        "permission": "mlops.accounts.roles.is_owner",
-                    },
-                    {
-                        "title": "Audit trail",
-                        "icon": "history",
-                        "link": AUDIT_TRAIL,
-                        "permission": "mlops.accounts.roles.is_owner",
-                    },
-                    {"title": "API documentation", "icon": "api", "link": API_DOCUMENTATION},
+                    _item("Dashboard", "monitoring", DASHBOARD),
+                    _item("Services", "deployed_code", SERVICES, "service", "published"),
+                    _item("Publish", "publish", PUBLISH, "edit", to="is_contributor"),
+                    _item("Batches", "stacks", BATCHES, "batch", "batches"),
+                    _item("Compute nodes", "dns", NODES, "node", "nodes/nodeentry"),
+                    _item("Sessions", "terminal", SESSIONS, "session", "sessions"),
+                    _item("People", "group", PEOPLE, to="is_owner"),
+                    _item("Audit trail", "history", AUDIT_TRAIL, to="is_owner"),
+                    _item("API documentation", "api", API_DOCUMENTATION),
                 ],
             },
         ],
