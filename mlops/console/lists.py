@@ -1,11 +1,10 @@
 """What lists of the console can be taken away as."""
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import chain
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_safe
@@ -19,10 +18,11 @@ _ROWS_AT_ONCE = 1000
 class CsvList:
     """Mixin of an admin list that can be exported: what it shows now, on all its pages, as CSV.
 
-    Set `csv_columns` to the headers and how a row gets to each value.
+    Set `csv_columns` to the headers and how a row gets to each value, or have `csv_of` do it all.
     """
 
     csv_columns: Mapping[str, Callable[[Any], object]]
+    csv_name = ""  # of the file; that of the list when empty
     list_before_template = "console/csv_export.html"
 
     def get_urls(self) -> list[URLPattern]:
@@ -37,13 +37,15 @@ class CsvList:
         if not self.has_view_permission(request):  # type: ignore[attr-defined]
             raise PermissionDenied
         found = self.get_changelist_instance(request).queryset  # type: ignore[attr-defined]
-        lines = chain([csv_lines([list(self.csv_columns)])], self._csv_of(found))
-        response = streamed(request, lines, content_type="text/csv")
-        name = str(self.opts.verbose_name_plural).replace(" ", "-")  # type: ignore[attr-defined]
+        response = streamed(request, self.csv_of(found), content_type="text/csv")
+        of_list = str(self.opts.verbose_name_plural).replace(" ", "-")  # type: ignore[attr-defined]
+        name = self.csv_name or of_list
         response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
         return response
 
-    def _csv_of(self, found: QuerySet[Model]) -> Iterator[bytes]:
+    def csv_of(self, found: QuerySet[Any]) -> Iterator[bytes]:
+        """The headers and all rows, a piece at a time."""
+        yield csv_lines([list(self.csv_columns)])
         rows = found.iterator(chunk_size=_ROWS_AT_ONCE)
         for row in rows:
             yield csv_lines([[value(row) for value in self.csv_columns.values()]])

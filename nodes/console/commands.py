@@ -1,11 +1,13 @@
-"""What the command palette finds of compute nodes."""
+"""What the command palette finds of compute nodes, and where the audit trail finds them."""
 
 from collections.abc import Iterable
 
 from django.http import HttpRequest
 
+from mlops.accounts.models import AuditEntry
 from mlops.accounts.roles import role_for_nodes
 from mlops.console.commands import MAX_OF_ONE, Job, SearchResult, add_jobs, address_of, provider
+from mlops.console.object_links import object_link
 from nodes.models import NodeHealth
 
 _LIST = "nodes_nodehealth_changelist"
@@ -37,3 +39,9 @@ def nodes(request: HttpRequest, text: str) -> Iterable[SearchResult]:  # noqa: A
     for node in found.order_by("address")[:MAX_OF_ONE]:
         address = address_of("node", node.pk) or f"{address_of(_LIST)}{node.pk}/change/"
         yield SearchResult(node.address, "Compute node", address, "dns")
+
+
+@object_link
+def compute_nodes(entry: AuditEntry) -> str:
+    """The list of nodes, for entries about which there are."""
+    return address_of(_LIST) if entry.action.endswith("compute nodes") else ""

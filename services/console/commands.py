@@ -1,4 +1,4 @@
-"""What the command palette finds of services and batches."""
+"""What the command palette finds of services and batches, and where the audit trail finds them."""
 
 import re
 from collections.abc import Iterable
@@ -7,8 +7,10 @@ from uuid import UUID
 from django.db.models import Case, IntegerField, Value, When
 from django.http import HttpRequest
 
+from mlops.accounts.models import AuditEntry
 from mlops.accounts.roles import Role, is_owner
 from mlops.console.commands import MAX_OF_ONE, Job, SearchResult, add_jobs, address_of, provider
+from mlops.console.object_links import object_link
 from mlops.console.pages import caller_of, user_of
 from services.models import Batch, Version
 from services.permissions import consumable
@@ -59,3 +61,27 @@ def batches(request: HttpRequest, text: str) -> Iterable[SearchResult]:
     for batch in found.select_related("version__service").order_by("pk")[:MAX_OF_ONE]:
         if address := address_of("batch", batch.pk):
             yield SearchResult(str(batch.pk), f"Batch of {batch.version}", address, "stacks")
+
+
+@object_link
+def service_or_batch(entry: AuditEntry) -> str:
+    """The page of the version, its service or the batch that an entry is about."""
+    if not entry.action.endswith(("version", "pool", "grants", "batch")):
+        return ""
+    of, _, batch_id = entry.object.partition(" batch ")
+    if batch_id:
+        batch = Batch.objects.live().filter(pk=batch_id).first() if _is_id(batch_id) else None
+        return address_of("batch", batch.pk) if batch else ""
+    name, _, version = of.partition("/")
+    versions = Version.objects.named(name, version or None)
+    if not versions.exists():
+        return ""
+    return address_of("version", name, version) if version else address_of("service", name)
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

@@ -1,17 +1,16 @@
 """The audit trail on the console, for Owners."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, StreamingHttpResponse
-from django.urls import URLPattern, path
-from django.utils.html import format_html, format_html_join
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import TextFilter
 from unfold.decorators import display
@@ -19,13 +18,16 @@ from unfold.paginator import InfinitePaginator
 
 from mlops.accounts import audit_reading
 from mlops.accounts.audit import REFUSED, SUCCESS
-from mlops.accounts.models import AuditEntry
+from mlops.accounts.console.audit_changes import changes_of
+from mlops.accounts.models import AuditEntry, User
 from mlops.accounts.roles import Role
+from mlops.console.lists import CsvList
+from mlops.console.object_links import address_of_object
+from mlops.console.pages import render
 from mlops.console.read_only import ReadOnlyAdmin
 from mlops.console.shown import relative_time
 from mlops.console.site import site
 from mlops.errors import InvalidRequest
-from mlops.streaming import streamed
 
 _COLOURS = {SUCCESS: "success", REFUSED: "danger"}
 
@@ -101,7 +103,7 @@ class OutcomeFilter(admin.SimpleListFilter):
 
 
 @admin.register(AuditEntry, site=site)
-class AuditEntryAdmin(ReadOnlyAdmin):
+class AuditEntryAdmin(CsvList, ReadOnlyAdmin):
     """Every change and sign-in, the newest first."""
 
     needed_role = Role.OWNER
@@ -110,7 +112,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     list_filter = (OutcomeFilter, UserFilter, ActionFilter, ObjectFilter, SinceFilter, UntilFilter)
     list_filter_submit = True
     list_filter_sheet = True
-    list_before_template = "console/audit_export.html"
+    csv_name = "audit-trail"
     search_fields = ("username",)  # see get_search_results
     search_help_text = "A user, object, address, CorrelationId or LoginSessionId"
     ordering = ("-pk",)
@@ -119,19 +121,6 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     empty_hint = "Sign-ins and changes are noted here as they come."
-    fields = (
-        "moment",
-        "who",
-        "action",
-        "about",
-        "result",
-        "reason",
-        "changes",
-        "address",
-        "login_session_id",
-        "correlation_id",
-    )
-    readonly_fields = fields
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:  # noqa: ARG002
         """Whether it is the parameter of a filter."""
@@ -154,29 +143,38 @@ class AuditEntryAdmin(ReadOnlyAdmin):
             )
         return queryset, False
 
-    def get_urls(self) -> list[URLPattern]:
-        """The list's routes, and that of its CSV."""
-        export = path("csv/", self.admin_site.admin_view(self.export), name="audit_csv")
-        return [export, *super().get_urls()]
+    def csv_of(self, found: QuerySet[AuditEntry]) -> Iterator[bytes]:
+        """All that is known of each entry, however many they are."""
+        return audit_reading.as_csv(found)
 
-    def export(self, request: HttpRequest) -> StreamingHttpResponse:
-        """What the list would show with the same filters, on all its pages, as CSV."""
-        if not self.has_view_permission(request):
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",  # noqa: ARG002 - the signature is Django's
+        extra_context: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> HttpResponse:
+        """The page of an entry: what changed, and ways to what belongs to it."""
+        if request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
             raise PermissionDenied
-        found = self.get_changelist_instance(request).queryset
-        response = streamed(request, audit_reading.as_csv(found), content_type="text/csv")
-        response["Content-Disposition"] = 'attachment; filename="audit-trail.csv"'
-        return response
+        entry = self.get_object(request, unquote(object_id))
+        if entry is None:
+            raise Http404
+        context = {
+            "entry": entry,
+            "moment": f"{entry.at:%Y-%m-%d %H:%M:%S}.{entry.at.microsecond // 1000:03} UTC",
+            "changes": changes_of(entry),
+            "object_address": address_of_object(entry),
+            "person": User.objects.filter(username=entry.username).first(),
+            "trail": reverse("console:accounts_auditentry_changelist"),
+        }
+        title = f"{entry.action[:1].upper()}{entry.action[1:]}"
+        return render(request, "accounts/audit_entry.html", context, title=title)
 
     @admin.display(description="When", ordering="pk")
     def when(self, entry: AuditEntry) -> SafeString | str:
         """How long ago."""
         return relative_time(entry.at)
-
-    @admin.display(description="When")
-    def moment(self, entry: AuditEntry) -> str:
-        """To the millisecond."""
-        return f"{entry.at:%Y-%m-%d %H:%M:%S}.{entry.at.microsecond // 1000:03} UTC"
 
     @admin.display(description="User")
     def who(self, entry: AuditEntry) -> str:
@@ -192,25 +190,3 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     def result(self, entry: AuditEntry) -> str:
         """What came of it, coloured."""
         return entry.outcome
-
-    @admin.display(description="Changes")
-    def changes(self, entry: AuditEntry) -> SafeString | str:
-        """What each member was before and is after it."""
-        before, after = entry.before or {}, entry.after or {}
-        if not {**before, **after}:
-            return "-"
-        rows = ((name, _shown(before, name), _shown(after, name)) for name in {**before, **after})
-        return format_html(
-            '<table class="audit-changes">'
-            "<tr><th></th><th>Before</th><th>After</th></tr>{}</table>",
-            format_html_join("", "<tr><th>{}</th><td>{}</td><td>{}</td></tr>", rows),
-        )
-
-
-def _shown(members: dict[str, Any], name: str) -> SafeString | str:
-    """A member's value as people read it."""
-    value = members.get(name)
-    if value is None:
-        return "-"
-    text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
-    return format_html('<pre class="source-code">{}</pre>', text)

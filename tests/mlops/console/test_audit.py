@@ -11,8 +11,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from mlops.accounts.console.audit_changes import changes_of
 from mlops.accounts.models import AuditEntry, User
 from tests.mlops.console.browser import csrf_token, signed_in
+from tests.services.create import create_batch, create_version
 
 LIST = "/console/accounts/auditentry/"
 
@@ -100,6 +102,55 @@ def test_an_entry_has_a_page_with_before_and_after(browser: Client) -> None:
     assert "old text" in text
     assert "&lt;b&gt;new&lt;/b&gt;" in text
     assert "<b>new" not in text
+
+
+def test_what_changed_is_told_line_by_line(browser: Client) -> None:
+    before = {"inputs": [{"name": "x"}, {"name": "y"}], "same": 1}
+    one = entry(before=before, after={"inputs": [{"name": "x"}, {"name": "z"}], "same": 1})
+    found = {change.name: change.lines for change in changes_of(one)}
+    assert [(line.kind, line.text.strip()) for line in found["inputs"] if line.kind != "same"] == [
+        ("removed", '"name": "y"'),
+        ("added", '"name": "z"'),
+    ]
+    assert {line.kind for line in found["same"]} == {"same"}
+
+
+def test_very_long_texts_are_shown_one_after_the_other(browser: Client) -> None:
+    one = entry(before={"text": "\n".join(map(str, range(500)))}, after={"text": "x"})
+    (change,) = changes_of(one)
+    assert [line.kind for line in change.lines] == ["removed"] * 500 + ["added"]
+
+
+def test_an_entry_leads_to_what_it_is_about(browser: Client, alice: User, bob: User) -> None:
+    create_version(alice)
+    batch = create_batch(alice)
+    person, trail = f"/console/people/{bob.pk}/", f"{LIST}?user=alice"
+    leads = [
+        (entry(action="set password", object="bob"), person),
+        (entry(action="create API key", object="bob/0123456789abcdef"), person),
+        (entry(action="drain compute nodes", object="http://n:1/"), "/console/nodes/"),
+        (entry(action="sign in", object=""), trail),
+        (entry(username="bob", object=""), person),
+        (entry(action="start batch", object=f"churn/v1 batch {batch.pk}"), f"/{batch.pk}/"),
+    ]
+    for one, address in leads:
+        assert f'href="{address}' in text_of(browser, f"{LIST}{one.pk}/change/") or (
+            f'{address}"' in text_of(browser, f"{LIST}{one.pk}/change/")
+        ), one
+
+
+@pytest.mark.parametrize(
+    "gone",
+    ["nobody/v9", "churn/v1 batch nothing", "x batch " + "0" * 32, "/", " batch "],
+)
+def test_what_is_gone_leads_nowhere(browser: Client, gone: str) -> None:
+    one = entry(object=gone, action="cancel batch", username="nobody")
+    assert "All about it" in text_of(browser, f"{LIST}{one.pk}/change/")
+
+
+def test_an_entry_that_is_not_there_is_not_found(browser: Client) -> None:
+    for key in ("0", "987654321", "x"):
+        assert browser.get(f"{LIST}{key}/change/").status_code == 404
 
 
 @pytest.mark.parametrize("name", ["alice", "rita"])
