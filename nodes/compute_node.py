@@ -5,7 +5,7 @@ the request it is made for.
 """
 
 import json
-from collections.abc import AsyncIterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypedDict
 from urllib.parse import quote
@@ -34,9 +34,11 @@ from mlops.errors import (
 from nodes import hop, multiplex
 from nodes.background import run_sync
 from nodes.connection import Response
+from nodes.runtime import laps
 from nodes.runtime.errors import ClientRefused
 from nodes.runtime.multiplex import CALL_BYTES, OFFER
 from nodes.runtime.tls import PLAIN_HTTP_CODE
+from nodes.stopwatch import Stopwatch
 
 __all__ = ["PLAIN", "Answer", "BundleUnknown", "ComputeNode", "NodePool", "PoolMissing", "run_sync"]
 
@@ -144,14 +146,16 @@ class ComputeNode:
         *,
         correlation_id: str = "",
         formats: Mapping[str, str] = PLAIN,
+        watch: Stopwatch | None = None,
     ) -> Answer:
         """The result object as JSON bytes (wire-api section 3) for the caller's body, untouched.
 
         `formats` are the caller's headers that say otherwise: the answer is then a data frame.
         Raises BundleUnknown, PoolMissing, InvalidRequest (its `fields` name the input) or TooLarge;
-        where formats are given also UnsupportedFormat, NotAcceptable and RunFailed.
+        where formats are given also UnsupportedFormat, NotAcceptable and RunFailed. With a `watch`
+        the node is asked where the time goes.
         """
-        if not formats and len(body) <= CALL_BYTES:
+        if not formats and watch is None and len(body) <= CALL_BYTES:
             connection = multiplex.connection_to(self.address)
             if connection is not None:
                 reply = await connection.score(
@@ -166,9 +170,20 @@ class ComputeNode:
         headers = {"X-Correlation-Id": correlation_id} if correlation_id else {}
         if formats:
             headers |= formats
+        on_connected = None
+        if watch is not None:
+            headers["X-Laps"] = "1"
+            watch.sending()
+            on_connected = watch.connected
         response = await self._call(
-            "POST", f"/bundles/{bundle_id}/score", body=body, headers=headers
+            "POST",
+            f"/bundles/{bundle_id}/score",
+            body=body,
+            headers=headers,
+            on_connected=on_connected,
         )
+        if watch is not None:
+            watch.answered(self.address, response.headers.get(laps.HEADER))
         if OFFER in response.headers:
             multiplex.open_soon(
                 self.address, key=settings.CLUSTER_KEY, seconds=settings.NODE_CONNECT_SECONDS
@@ -310,6 +325,7 @@ class ComputeNode:
         headers: Mapping[str, str] | None = None,
         seconds: float | None = None,
         stream: bool = False,
+        on_connected: Callable[[bool], None] | None = None,
     ) -> Response:
         deadline_seconds = settings.NODE_REQUEST_SECONDS if seconds is None else seconds
         own_headers = {"Authorization": f"Bearer {settings.CLUSTER_KEY}"}
@@ -323,6 +339,7 @@ class ComputeNode:
             deadline_seconds=deadline_seconds,
             connect_seconds=settings.NODE_CONNECT_SECONDS,
             stream=stream,
+            on_connected=on_connected,
         )
         if response.status >= 300:
             raw = await _read_some(response) if stream else response.body

@@ -58,20 +58,24 @@ async def request(
     stream: bool = False,
     max_body_bytes: int = MAX_BODY_BYTES,
     ssl_context: ssl.SSLContext | None = None,
+    on_connected: Callable[[bool], None] | None = None,
 ) -> Response:
     """The node's answer, whole or as a stream, whatever its status.
 
     An iterable body is sent chunked unless `content_length` announces its size. The deadline covers
-    the exchange from the first byte sent to the last byte of the answer, streamed or not. Raises
+    the exchange from the first byte sent to the last byte of the answer, streamed or not.
+    `on_connected` is told whether a connection had to be made, before anything is sent. Raises
     NodeUnreachable, NodeFailure or NodeTimeout; an error of the body's iterator comes through.
     """
     target = _target(url, ssl_context)
     head = _head(method, target, headers or {}, body, content_length)
     pool = _pool_of(asyncio.get_running_loop())
     origin = target.host, target.port, target.ssl_context
-    connection = pool.take(origin)
+    connection = kept = pool.take(origin)
     if connection is None:
         connection = await pool.connect(origin, min(connect_seconds, deadline_seconds))
+    if on_connected is not None:
+        on_connected(kept is None)
     return await connection.exchange(
         head,
         body or b"",

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mlops.errors import (
     BundleUnknown,
@@ -70,6 +70,24 @@ class Registry:
         self._heard_of: set[str] = set()  # nodes that have answered since the last look
         self._busy_then: frozenset[str] = frozenset()  # nodes with calls under way at the last look
         self._trusted_until: dict[str, float] = {}
+
+    def considered(
+        self, picture: Picture, runtime: str, bundle_id: str
+    ) -> dict[str, dict[str, Any]]:
+        """What the next call of the bundle is placed by, for each node that could take it."""
+        candidates = picture.by_runtime.get(runtime, picture.addresses)
+        with self._lock:
+            warm = self._warmth.known.get(bundle_id, ())
+            ready = self._breakers.ready(candidates) if self._breakers else candidates
+            return {
+                address: {
+                    "is_warm": address in warm,
+                    "n_calls": self._outstanding.get(address, 0),
+                    "burden": self._burdens.get(address, 1.0),
+                    "sits_out": address not in ready,
+                }
+                for address in candidates
+            }
 
     # Placing calls.
 

@@ -2,6 +2,9 @@
 
 A layer of plain ASGI. It takes `POST /api/{name}/{version}` with a bearer token; everything else
 falls through to Django, whose view of the same address serves the sessions of browsers.
+
+An Owner may ask where the time of a call goes, with the header `X-Timing`: the answer to `stages`
+has them in the header `Server-Timing`, to `trace` also each step in `X-Trace` (nodes/stopwatch.py).
 """
 
 import asyncio
@@ -22,6 +25,7 @@ from mlops.last_resort import NOSNIFF, error_of, internal_error
 from nodes.compute_node import PLAIN, Answer
 from nodes.runtime.pieces import Pieces
 from nodes.runtime.sending import send_body
+from nodes.stopwatch import Stopwatch
 from services import metrics, scoring
 from services.catalogue import Catalogue, PublishedVersion
 from services.permissions import require, require_consume, require_scope
@@ -35,6 +39,8 @@ logger = logging.getLogger(__name__)
 WATCH_AFTER_SECONDS = 0.05
 
 _JSON = b"application/json"
+_TIMING = b"x-timing"
+_TRACE = b"trace"
 _Headers = list[tuple[bytes, bytes]]
 
 
@@ -51,7 +57,8 @@ class ScoringLane:
             segments = _scoring_path(scope)
             token = _bearer_token(scope)
             if segments is not None and token is not None:
-                await self._serve(receive, send, segments, token, _formats(scope))
+                formats, timing = _formats(scope)
+                await self._serve(receive, send, segments, token, formats, timing)
                 return
         await self._app(scope, receive, send)
 
@@ -62,11 +69,17 @@ class ScoringLane:
         segments: tuple[bytes, bytes],
         token: str,
         formats: Mapping[str, str],
+        timing: bytes,
     ) -> None:
         extra: _Headers = []
         content_type = _JSON
         try:
-            body, content_type = await self._score(receive, segments, token, formats)
+            if timing:
+                (body, content_type), extra = await self._score_watched(
+                    receive, segments, token, formats, is_traced=timing == _TRACE
+                )
+            else:
+                body, content_type = await self._score(receive, segments, token, formats)
             status = 200
         except _ClientGone:
             metrics.note_request(metrics.CALLER_GONE)
@@ -106,6 +119,40 @@ class ScoringLane:
             return await scoring.answer(
                 published, body, correlation_id=current_id() or new_id(), formats=formats
             )
+
+    async def _score_watched(
+        self,
+        receive: "Receive",
+        segments: tuple[bytes, bytes],
+        token: str,
+        formats: Mapping[str, str],
+        *,
+        is_traced: bool,
+    ) -> tuple[Answer, _Headers]:
+        """The same with the headers that say where the time went; to an Owner, else without."""
+        watch = Stopwatch()
+        with watch.span("Token and permission"):
+            caller = await token_cache.caller_of(token)
+        if caller.role != Role.OWNER:
+            return await self._score(receive, segments, token, formats), []
+        with watch.span("Catalogue"):
+            published = await self._find(segments, caller)
+        require_consume(published, caller)
+        with watch.span("Body"):
+            body = await _read_body(receive)
+        with _ClientWatch(receive):
+            answer = await scoring.answer(
+                published,
+                body,
+                correlation_id=current_id() or new_id(),
+                formats=formats,
+                watch=watch,
+            )
+        watch.stop()
+        extra = [(b"server-timing", watch.server_timing())]
+        if is_traced:
+            extra.append((b"x-trace", watch.trace()))
+        return answer, extra
 
     async def _find(self, segments: tuple[bytes, bytes], caller: Caller) -> PublishedVersion:
         try:
@@ -186,18 +233,22 @@ def _bearer_token(scope: "Scope") -> str | None:
     return None
 
 
-def _formats(scope: "Scope") -> Mapping[str, str]:
-    """The headers that say in which formats the body comes and the answer goes, for the node.
+def _formats(scope: "Scope") -> tuple[Mapping[str, str], bytes]:
+    """The headers that say in which formats the body comes and the answer goes, for the node, and
+    what is asked about the time that the call takes.
 
     Nothing for nearly all calls, which come and go as JSON.
     """
     formats: Mapping[str, str] = PLAIN
+    timing = b""
     for name, value in scope["headers"]:
         if (name == b"content-type" and not value.startswith(_JSON)) or (
             name == b"accept" and (b"csv" in value.lower() or b"arrow" in value.lower())
         ):
             formats = {**formats, name.decode(): value.decode("latin-1")}
-    return formats
+        elif name == _TIMING:
+            timing = value
+    return formats, timing
 
 
 async def _read_body(receive: "Receive") -> bytes:

@@ -11,12 +11,13 @@ left alone for a while.
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import results
+from . import laps, results
 from .bundles import Bundle
 from .channel import Frame
 from .config import NodeConfig
@@ -55,6 +56,8 @@ class _Run:
 
     task: "asyncio.Task[None] | None"
     n_callers: int
+    began_at: float
+    loaded_at: float = 0.0
 
 
 @dataclass(eq=False, slots=True)
@@ -113,9 +116,15 @@ class Merger:
         loop = asyncio.get_running_loop()
         call = _Call(body, loop.time(), loop.create_future())
         line.calls.append(call)
+        asked = laps.current()
+        if asked:
+            asked.lap("")
         self._serve(line)
         try:
-            return await call.outcome
+            outcome = await call.outcome
+            if asked:
+                _tell(asked, call, is_result=isinstance(outcome, bytes))
+            return outcome
         except asyncio.CancelledError:
             self._forget(line, call)
             raise
@@ -210,7 +219,7 @@ class Merger:
         return calls
 
     async def _run(self, line: _Line, shell: Shell, calls: list[_Call]) -> None:
-        run = _Run(asyncio.current_task(), len(calls))
+        run = _Run(asyncio.current_task(), len(calls), time.perf_counter())
         for call in calls:
             call.run = run
         reusable = False
@@ -218,6 +227,7 @@ class Merger:
         failure = "died"
         try:
             failed_load = await self._load(shell, line.bundle)
+            run.loaded_at = time.perf_counter()
             if failed_load is not None:
                 ends, failure = [failed_load] * len(calls), ""
             else:
@@ -311,6 +321,16 @@ class Merger:
             line.patience.note_success()
         elif line.patience.note_failure(asyncio.get_running_loop().time()):
             logger.info("Calls of bundle %s cannot be merged: %s", line.bundle.id, failure)
+
+
+def _tell(asked: laps.Laps, call: _Call, *, is_result: bool) -> None:
+    """Where the time of a call went that has waited in line."""
+    if call.run and is_result:
+        asked.lap(laps.SHELL, until=call.run.began_at)
+        asked.lap(laps.LOAD, until=call.run.loaded_at)
+        asked.lap(laps.RUN)
+    else:  # what others had of a run is waiting to this one
+        asked.lap(laps.SHELL)
 
 
 def _fail(call: _Call, error: Exception) -> None:

@@ -6,6 +6,7 @@ import logging
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from . import laps
 from .answers import (
     StoppedByDisconnect,
     cut_off,
@@ -44,7 +45,7 @@ class ScoreLane:
             await self._app(scope, receive, send)
             return
         try:
-            result, content_type = await self._score(bundle_id, scope, receive)
+            result, content_type, asked = await self._score(bundle_id, scope, receive)
         except ClientDisconnect:
             return
         except NodeError as error:
@@ -60,13 +61,18 @@ class ScoreLane:
                 (b"content-length", b"%d" % len(result)),
                 (OFFER, b"1"),
             ]
+            if asked:
+                headers.append((laps.HEADER, asked.report()))
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send_body(send, result)
 
-    async def _score(self, bundle_id: str, scope: Scope, receive: Receive) -> tuple[bytes, bytes]:
-        """The answer and its content type."""
+    async def _score(
+        self, bundle_id: str, scope: Scope, receive: Receive
+    ) -> tuple[bytes, bytes, laps.Laps | None]:
+        """The answer, its content type, and where the time went if the caller asks."""
         self._node.bundles.get(bundle_id)  # a body for nothing need not be read
         correlation_id, announced, content_type, accept = "", b"", "", ""
+        asked: laps.Laps | None = None
         for name, value in scope["headers"]:
             if name == b"x-correlation-id":
                 correlation_id = proper_id(value.decode("latin-1"))
@@ -76,6 +82,9 @@ class ScoreLane:
                 content_type = value.decode("latin-1")
             elif name == b"accept":
                 accept = value.decode("latin-1")
+            elif name == laps.HEADER:
+                asked = laps.Laps()
+                laps.begin(asked)
         body = await _read_body(receive, announced, self._node.config.score_max_bytes)
         bundle = self._node.bundles.get(bundle_id)
         formats = PLAIN
@@ -85,7 +94,7 @@ class ScoreLane:
             answer = await self._node.score(
                 bundle, body, correlation_id=correlation_id, formats=formats
             )
-        return answer, CONTENT_TYPES[formats.answer]
+        return answer, CONTENT_TYPES[formats.answer], asked
 
 
 def _bundle_id(scope: Scope) -> str | None:

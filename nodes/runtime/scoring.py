@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from . import results
+from . import laps, results
 from .bundles import Bundle
 from .config import NodeConfig
 from .definitions import DedicatedPools
@@ -122,8 +122,14 @@ class Scorer:
     ) -> bytes:
         """The result of a call that is not merged; `LoadFailed` when a pool says so."""
         request = None if shell else await self._request(bundle, body, formats)
+        asked = laps.current()
         while True:
-            shell = shell or await pool.acquire(bundle.id)
+            if shell is None:
+                if asked:
+                    asked.lap("")
+                shell = await pool.acquire(bundle.id)
+                if asked:
+                    asked.lap(laps.SHELL)
             reusable = False  # until it has answered: else a call is in flight or its state unknown
             try:
                 request = request or await self._request(bundle, body, formats)
@@ -161,10 +167,17 @@ class Scorer:
     ) -> tuple[bytes, bool]:
         """The result, and whether the shell may serve another call."""
         deadline = asyncio.get_running_loop().time() + self._run_seconds
+        asked = laps.current()
+        if asked:
+            asked.lap("")
         if failed := await self._load(shell, bundle, deadline, correlation_id):
             return failed, False
+        if asked:
+            asked.lap(laps.LOAD)
         shell.console.begin()
         header, data = await shell.call(*request, deadline=deadline, expired=self._expired)
+        if asked:
+            asked.lap(laps.RUN)
         console = shell.console.finish()
         if header.get("retire"):
             logger.info("Shell %d is replaced: %s", shell.pid, header["retire"])

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from .. import results
+from .. import laps, results
 from ..bundles import Bundle
 from ..config import NodeConfig
 from ..errors import Busy
@@ -107,12 +107,20 @@ class RealtimeScorer:
         packed = None
         if formats.request != JSON or len(body) > INLINE_PARSE_BYTES:
             packed = await self._translators.columns(body, formats.request)
+        asked = laps.current()
+        if asked:
+            asked.lap("")
         try:
             model = await self._models.take(bundle)
         except ModelRefused as refusal:
             raise CallFailed(str(refusal)) from None
+        if asked:
+            asked.lap(laps.LOAD)
         if model.is_quick and formats is PLAIN and len(body) <= SMALL_BODY_BYTES:
-            return self._score_at_once(model, bundle, body)
+            result = self._score_at_once(model, bundle, body)
+            if asked:
+                asked.lap(laps.RUN)
+            return result
         found_idle = len(self._jobs) < self._n_threads
         if found_idle:
             self.figures.merging.flushed["idle"] += 1
@@ -136,6 +144,8 @@ class RealtimeScorer:
             job.timer.cancel()
             if job.has_begun:
                 self.figures.waits.observe(job.waited_seconds)
+        if asked:
+            asked.waited(job.waited_seconds)
         if formats.answer == JSON:
             return result
         return await self._translators.answer(result, formats.answer)
