@@ -19,6 +19,8 @@ HEADER = "CorrelationId"
 _HEADER = HEADER.lower().encode()
 
 _current: ContextVar[str] = ContextVar("correlation_id", default="")
+_traced: ContextVar[bool] = ContextVar("traced", default=False)
+is_traced = _traced.get  # whether nodes are to note every call that belongs to the id
 
 
 def new_id() -> str:
@@ -33,13 +35,14 @@ def current_id() -> str:
 
 
 @contextmanager
-def correlated(correlation_id: str) -> Iterator[None]:
+def correlated(correlation_id: str, *, is_traced: bool = False) -> Iterator[None]:
     """What runs in the context belongs to `correlation_id`; for work that no request started."""
-    token = _current.set(correlation_id)
+    token, traced = _current.set(correlation_id), _traced.set(is_traced)
     try:
         yield
     finally:
         _current.reset(token)
+        _traced.reset(traced)
 
 
 class Correlation:

@@ -20,6 +20,8 @@ LOG_DIR = DATA_DIR / "logs"
 HOST = env_str("MLOPS_HOST", "127.0.0.1")
 WEB_PORT = env_int("MLOPS_PORT", 12800, minimum=1)
 COMPUTE_PORT = env_int("MLOPS_COMPUTE_PORT", 12805, minimum=1)
+# Where workers call a web node for diagnostics and capacity evaluation; unset: on this machine.
+WEB_URL = env_str("MLOPS_WEB_URL").rstrip("/")
 # Addresses of reverse proxies whose X-Forwarded-* headers are believed.
 TRUSTED_PROXIES = env_list("MLOPS_TRUSTED_PROXIES")
 
@@ -319,6 +321,9 @@ LOGGING = {
             "filters": ["redact_refresh_tokens"],
         },
     },
-    "loggers": {"mlops.actions": {"handlers": ["actions"], "propagate": False}},
+    "loggers": {
+        "mlops.actions": {"handlers": ["actions"], "propagate": False},
+        "mlops.traces": {"level": "INFO"},  # an Owner has asked for each of its lines
+    },
     "root": {"handlers": ["console"], "level": env_str("MLOPS_LOG_LEVEL", "WARNING").upper()},
 }

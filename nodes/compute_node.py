@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from mlops.correlation import current_id
+from mlops.correlation import current_id, is_traced
 from mlops.errors import (
     BundleUnknown,
     Busy,
@@ -172,7 +172,7 @@ class ComputeNode:
             headers |= formats
         on_connected = None
         if watch is not None:
-            headers["X-Laps"] = "1"
+            headers["X-Laps"] = "trace" if watch.is_traced else "1"
             watch.sending()
             on_connected = watch.connected
         response = await self._call(
@@ -331,6 +331,8 @@ class ComputeNode:
         own_headers = {"Authorization": f"Bearer {settings.CLUSTER_KEY}"}
         if correlation_id := current_id():
             own_headers["X-Correlation-Id"] = correlation_id
+        if is_traced():
+            own_headers["X-Laps"] = "trace"
         response = await hop.request(
             method,
             self._base + path,

@@ -6,6 +6,7 @@ it and back is what is left of the time that the web node waited.
 """
 
 import json
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ STAGES: Mapping[str, str] = {
     "hop": "Web Node to Compute Node",
     "node": "Compute Node Request",
 }
+_log = logging.getLogger("mlops.traces")
 _OF_LAPS = {laps.SHELL: "shell", laps.LOAD: "load", laps.RUN: "node"}
 _WAY = "Way to the node and back"
 _HALVES = "half of it is drawn before the run, as clocks are not compared"
@@ -42,9 +44,10 @@ class Span:
 class Stopwatch:
     """The steps of one call, which begins now."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_traced: bool = False) -> None:
+        self.is_traced = is_traced  # each step is told, and noted in the logs of both nodes
+        self.is_open = False  # to the caller
         self._began = time.perf_counter()
-        self._ended: float | None = None
         self._opened_at = 0.0
         self.spans: list[Span] = []
         self.stages = dict.fromkeys(STAGES, 0.0)
@@ -93,25 +96,32 @@ class Stopwatch:
     def _inner(self, name: str, start: float, seconds: float, note: str) -> None:
         self.spans.append(Span(name, start, seconds, note, is_inner=True))
 
-    def stop(self) -> None:
-        """The web node is about to answer."""
-        self._ended = self.now()
-        self.stages["web"] = self._ended
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """What the answer says of all this, which is about to go; nothing to others than Owners.
 
-    def server_timing(self) -> bytes:
-        """The stages as the header `Server-Timing`, in milliseconds."""
-        return ", ".join(
+        The stages are in the header `Server-Timing`, in milliseconds; the steps as JSON.
+        """
+        if not self.is_open:
+            return []
+        self.stages["web"] = self.now()
+        stages = ", ".join(
             f'{name};dur={self.stages[name] * 1000:.4f};desc="{title}"'
             for name, title in STAGES.items()
-        ).encode()
-
-    def trace(self) -> bytes:
-        """The steps as JSON that fits into a header."""
-        return json.dumps([asdict(span) for span in self.spans], separators=(",", ":")).encode()
+        )
+        headers = [(b"server-timing", stages.encode())]
+        if self.is_traced:
+            steps = json.dumps([asdict(span) for span in self.spans], separators=(",", ":"))
+            headers.append((b"x-trace", steps.encode()))
+        return headers
 
     def now(self) -> float:
         """Seconds since the request came."""
         return time.perf_counter() - self._began
+
+
+def note_trace(message: str) -> None:
+    """A line in the log of this web node, with the id of the request."""
+    _log.info("Traced: %s", message)
 
 
 def stages_of(server_timing: str) -> dict[str, float]:

@@ -25,7 +25,7 @@ from mlops.last_resort import NOSNIFF, error_of, internal_error
 from nodes.compute_node import PLAIN, Answer
 from nodes.runtime.pieces import Pieces
 from nodes.runtime.sending import send_body
-from nodes.stopwatch import Stopwatch
+from nodes.stopwatch import Stopwatch, note_trace
 from services import metrics, scoring
 from services.catalogue import Catalogue, PublishedVersion
 from services.permissions import require, require_consume, require_scope
@@ -73,13 +73,13 @@ class ScoringLane:
     ) -> None:
         extra: _Headers = []
         content_type = _JSON
+        watch = Stopwatch(is_traced=timing == _TRACE) if timing else None
         try:
-            if timing:
-                (body, content_type), extra = await self._score_watched(
-                    receive, segments, token, formats, is_traced=timing == _TRACE
-                )
+            if watch:
+                answer = await self._score_watched(receive, segments, token, formats, watch)
             else:
-                body, content_type = await self._score(receive, segments, token, formats)
+                answer = await self._score(receive, segments, token, formats)
+            body, content_type = answer
             status = 200
         except _ClientGone:
             metrics.note_request(metrics.CALLER_GONE)
@@ -93,6 +93,8 @@ class ScoringLane:
                 status, body = unavailable.status, _json(unavailable.body())
                 extra = _headers_of(unavailable)
         metrics.note_request(status)
+        if watch:
+            extra = [*extra, *watch.headers()]
         headers = [
             (b"content-type", content_type),
             (b"content-length", b"%d" % len(body)),
@@ -126,33 +128,25 @@ class ScoringLane:
         segments: tuple[bytes, bytes],
         token: str,
         formats: Mapping[str, str],
-        *,
-        is_traced: bool,
-    ) -> tuple[Answer, _Headers]:
-        """The same with the headers that say where the time went; to an Owner, else without."""
-        watch = Stopwatch()
+        watch: Stopwatch,
+    ) -> Answer:
+        """The same; `watch` tells an Owner where the time goes, and others nothing."""
         with watch.span("Token and permission"):
             caller = await token_cache.caller_of(token)
         if caller.role != Role.OWNER:
-            return await self._score(receive, segments, token, formats), []
+            return await self._score(receive, segments, token, formats)
+        watch.is_open = True
         with watch.span("Catalogue"):
             published = await self._find(segments, caller)
-        require_consume(published, caller)
+        correlation_id = current_id() or new_id()
+        if watch.is_traced:
+            note_trace(f"A call of {published.name}/{published.version} by {caller.username}.")
         with watch.span("Body"):
             body = await _read_body(receive)
         with _ClientWatch(receive):
-            answer = await scoring.answer(
-                published,
-                body,
-                correlation_id=current_id() or new_id(),
-                formats=formats,
-                watch=watch,
+            return await scoring.answer(
+                published, body, correlation_id=correlation_id, formats=formats, watch=watch
             )
-        watch.stop()
-        extra = [(b"server-timing", watch.server_timing())]
-        if is_traced:
-            extra.append((b"x-trace", watch.trace()))
-        return answer, extra
 
     async def _find(self, segments: tuple[bytes, bytes], caller: Caller) -> PublishedVersion:
         try:

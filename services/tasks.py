@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from mlops.usage.recorded import remove_old
 from nodes.models import NodeUsage
-from services import uploads
+from services import leftovers, uploads
 from services.batches import driver, removal
 from services.drafts import keeping
 from services.models import Usage
@@ -49,6 +49,12 @@ def sweep_uploads() -> int:
 def sweep_drafts() -> int:
     """Delete drafts that nobody has saved for 30 days; how many they were."""
     return keeping.sweep(now=timezone.now())
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def sweep_temporary_services() -> int:
+    """Delete services of tests that were killed; how many they were."""
+    return leftovers.sweep(timezone.now())
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]

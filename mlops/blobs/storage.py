@@ -115,6 +115,13 @@ def _pieces(blob: Blob) -> Iterator[bytes]:
         yield bytes(chunk.data)
 
 
+def discard(blob: Blob) -> None:
+    """Delete a finished blob now, unless something refers to it by this time."""
+    unused = Blob.objects.filter(*_unreferenced(), pk=blob.pk)
+    if unused.update(digest=None, size=_DOOMED):
+        _delete(blob)
+
+
 def _regrouped(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The same bytes in pieces of CHUNK_BYTES, the last one shorter."""
     buffer = bytearray()

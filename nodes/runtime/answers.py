@@ -15,6 +15,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Message, Receive
 
+from . import laps
 from .errors import BodyStalled, CutOff, NodeError, Stopping, TooLarge
 from .node import ComputeNode
 
@@ -35,6 +36,8 @@ def route(node: ComputeNode, method: str, path: str, handler: Handler) -> Route:
     """A route that calls `handler` and answers its refusals."""
 
     async def endpoint(request: Request) -> Response:
+        if request.headers.get("x-laps"):
+            laps.note_traced(correlation_id(request), f"{method} {request.url.path}")
         try:
             return await handler(node, request)
         except NodeError as error:

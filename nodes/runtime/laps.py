@@ -6,10 +6,16 @@ start since the call came and its length in seconds.
 """
 
 import json
+import logging
 import time
 from contextvars import ContextVar
 
 HEADER = b"x-laps"
+
+TRACE = b"trace"  # the header's value that has the call noted in this node's log as well
+
+_log = logging.getLogger(__name__)
+_log.setLevel(logging.INFO)  # somebody has asked for each line
 
 SHELL = "shell"  # waiting for a shell, or for a thread
 LOAD = "load"  # having the bundle loaded into it
@@ -19,9 +25,11 @@ RUN = "run"  # in the interpreter, with the way there and back
 class Laps:
     """The laps of one call, which begins now."""
 
-    __slots__ = ("_began", "_laps", "_last")
+    __slots__ = ("_began", "_laps", "_last", "correlation_id", "is_traced")
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_traced: bool = False) -> None:
+        self.is_traced = is_traced
+        self.correlation_id = ""
         self._began = self._last = time.perf_counter()
         self._laps: list[tuple[str, float, float]] = []
 
@@ -45,6 +53,11 @@ class Laps:
         laps = [[name, round(start, 7), round(length, 7)] for name, start, length in self._laps]
         seconds = round(time.perf_counter() - self._began, 7)
         return json.dumps({"seconds": seconds, "laps": laps}, separators=(",", ":")).encode()
+
+
+def note_traced(correlation_id: str, call: str, report: bytes = b"") -> None:
+    """A line in this node's log, for who traces the call by its id."""
+    _log.info("Call %s is traced: %s %s", correlation_id, call, report.decode())
 
 
 _current: ContextVar[Laps | None] = ContextVar("laps", default=None)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -70,5 +71,6 @@ def health(node: "ComputeNode") -> dict[str, Any]:
         "loaded": sorted(loaded)[:_MOST_REPORTED],
         "nLoaded": len(loaded),
         "logPath": node.config.log_path,
+        "clock": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
         **({"certificate": certificate.body()} if certificate else {}),
     }

@@ -62,7 +62,10 @@ class ScoreLane:
                 (OFFER, b"1"),
             ]
             if asked:
-                headers.append((laps.HEADER, asked.report()))
+                report = asked.report()
+                headers.append((laps.HEADER, report))
+                if asked.is_traced:
+                    laps.note_traced(asked.correlation_id, f"bundle {bundle_id}", report)
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send_body(send, result)
 
@@ -83,8 +86,10 @@ class ScoreLane:
             elif name == b"accept":
                 accept = value.decode("latin-1")
             elif name == laps.HEADER:
-                asked = laps.Laps()
+                asked = laps.Laps(is_traced=value == laps.TRACE)
                 laps.begin(asked)
+        if asked:
+            asked.correlation_id = correlation_id
         body = await _read_body(receive, announced, self._node.config.score_max_bytes)
         bundle = self._node.bundles.get(bundle_id)
         formats = PLAIN
