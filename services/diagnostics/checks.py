@@ -43,7 +43,7 @@ def _web_node() -> Iterator[Finding]:
 
 
 def _publishing(user: User) -> Iterator[Finding]:
-    component, runtime = _PUBLISHING, _some_runtime()
+    component, runtime = _PUBLISHING, some_runtime()
     with temporary_service(user=user, runtime=runtime) as published:
         result = json.loads(run_sync(score(published, INPUTS, correlation_id=new_id())))
     if result["success"] and result["outputParameters"] == {"answer": ANSWER}:
@@ -54,7 +54,7 @@ def _publishing(user: User) -> Iterator[Finding]:
         yield Finding(component, FAIL, message, "The log of the compute node has more.")
 
 
-def _some_runtime() -> str:
+def some_runtime() -> str:
     """Python where a node runs it, else R."""
     by_runtime = registry.picture().by_runtime
     is_r = not by_runtime.get(Runtime.PYTHON) and by_runtime.get(Runtime.R)
