@@ -13,6 +13,8 @@ import services.console.batch_list
 import services.console.batch_page
 import services.console.batch_start
 import services.console.batch_storing
+import services.console.capacity
+import services.console.diagnostics
 import services.console.node_pages
 import services.console.publish.choosing
 import services.console.publish.drafting

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import services.run_jobs  # noqa: F401 - further kinds
 from mlops.correlation import current_id
 from mlops.errors import InvalidRequest, Stopping
 from mlops.jobs.kinds import job

@@ -115,7 +115,7 @@ def _pieces(blob: Blob) -> Iterator[bytes]:
         yield bytes(chunk.data)
 
 
-def discard(blob: Blob) -> None:
+def discard_finished(blob: Blob) -> None:
     """Delete a finished blob now, unless something refers to it by this time."""
     unused = Blob.objects.filter(*_unreferenced(), pk=blob.pk)
     if unused.update(digest=None, size=_DOOMED):

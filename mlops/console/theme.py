@@ -17,6 +17,8 @@ PEOPLE = reverse_lazy("console:accounts_user_changelist")
 ACCOUNT = reverse_lazy("console:account")
 AUDIT_TRAIL = reverse_lazy("console:accounts_auditentry_changelist")
 NODE_ENTRIES = reverse_lazy("console:nodes_nodeentry_changelist")
+CAPACITY = reverse_lazy("console:capacity")
+DIAGNOSTICS = reverse_lazy("console:diagnostics")
 API_DOCUMENTATION = reverse_lazy("docs")
 
 
@@ -89,6 +91,8 @@ UNFOLD: dict[str, Any] = {
                     _item("Batches", "stacks", BATCHES, "batch", "batches"),
                     _item("Compute nodes", "dns", NODES, "node", "nodes/nodeentry"),
                     _item("Sessions", "terminal", SESSIONS, "session", "sessions"),
+                    _item("Capacity", "speed", CAPACITY, to="is_owner"),
+                    _item("Diagnostics", "stethoscope", DIAGNOSTICS, to="is_owner"),
                     _item("People", "group", PEOPLE, to="is_owner"),
                     _item("Audit trail", "history", AUDIT_TRAIL, to="is_owner"),
                     _item("API documentation", "api", API_DOCUMENTATION),

@@ -83,7 +83,7 @@ def _blobs() -> Iterator[Finding]:
     try:
         is_same = b"".join(storage.read(blob)) == content
     finally:
-        storage.discard(blob)
+        storage.discard_finished(blob)
     if is_same and not Blob.objects.filter(pk=blob.pk).exists():
         yield Finding("blob storage", PASS, "64 KB were written, read back and deleted.")
     else:
