@@ -88,8 +88,7 @@ class NodeChecks:
         bad = [finding for finding in clocks if finding.outcome != PASS]
         yield from bad
         if clocks and not bad:
-            message = f"{_counted(len(clocks), 'clock')} agree with that of this machine."
-            yield Finding("clocks of compute nodes", PASS, message)
+            yield Finding("clocks of compute nodes", PASS, "They agree with that of this machine.")
 
     def _executions(self) -> Iterator[Finding]:
         ready = [each for each in self._seen if each.report and _may_run(each)]
@@ -262,7 +261,3 @@ def _prober() -> Iterator[Finding]:
 
 def _since(began: float) -> float:
     return (time.perf_counter() - began) * 1000
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -88,9 +88,7 @@ def _form(
         ],
         "problem": error.message if error else "",
         "web_node": own_url(),
-        "former": [
-            _listed(job) for job in runs.runs_of(runs.CAPACITY).defer("result")[:_SHOWN_RUNS]
-        ],
+        "former": [_listed(job) for job in former],
     }
     status = error.status if error else 200
     return render(request, "services/capacity.html", context, title="Capacity", status=status)
@@ -152,9 +150,10 @@ def compare(request: HttpRequest) -> HttpResponse:
     if len(chosen) != 2:
         return redirect("console:capacity")
     try:
-        jobs = [runs.run_of(runs.CAPACITY, UUID(each)) for each in chosen]
+        found = [runs.run_of(runs.CAPACITY, UUID(each)) for each in chosen]
     except ValueError:
         raise NotFound("There is no such run.") from None
+    jobs = sorted(found, key=lambda job: job.created_at)  # the older one is A
     if not all(job.progress.get("steps") for job in jobs):
         raise Conflict("One of them has measured nothing.")
     first, second = (job.progress for job in jobs)

@@ -10,7 +10,10 @@ from pytest_django import Settings
 
 from mlops.accounts.models import User
 from mlops.accounts.roles import Role
+from mlops.jobs.models import Job
 from nodes.models import NodeEntry, NodeHealth
+from services import runs
+from services.capacity.options import Options
 from services.models import Batch, Version
 from tests.conftest import CONTRIBUTORS, READERS, create_user
 from tests.contract.console_pages import Page, all_pages
@@ -37,6 +40,9 @@ THINGS: dict[str, Callable[[], Any]] = {
     "{person}": lambda: User.objects.get(username="alice").pk,
     "{entry}": lambda: NodeEntry.objects.get().pk,
     "{batch}": lambda: Batch.objects.get().pk,
+    "{diagnostics}": lambda: Job.objects.get(kind=runs.DIAGNOSTICS).pk,
+    "{trace}": lambda: Job.objects.get(kind=runs.TRACE).pk,
+    "{capacity}": lambda: Job.objects.get(kind=runs.CAPACITY).pk,
 }
 
 
@@ -50,6 +56,10 @@ def everybody(db: None, settings: Settings) -> None:
     finish_batch(create_batch(alice), failures={1})
     entry = NodeEntry.objects.create(uri="http://10.0.0.1:12805/")
     NodeHealth.objects.create(address=entry.uri, last_probe_at=entry.created_at)
+    olga = User.objects.get(username="olga")
+    runs.start_diagnostics(user=olga)
+    runs.start_trace(user=olga, what=runs.CODE, runtime="Python", code="1")
+    runs.start_capacity(user=olga, options=Options("thread"))
 
 
 def address_of(route: str, page: Page) -> str:

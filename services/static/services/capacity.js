@@ -1,7 +1,7 @@
 // Draws each step of a capacity evaluation: a point per call and series, over the time it ended.
 "use strict";
 (() => {
-    const PAD = { left: 56, right: 8, top: 8, bottom: 34 };
+    const PAD = { left: 56, right: 24, top: 8, bottom: 34 };
 
     function ticks(from, to, most) {
         const rough = (to - from) / most || 1;
