@@ -70,7 +70,6 @@ class NodeHealthAdmin(LeadsOn, LiveList, CsvList, ReadOnlyAdmin):
         "python_shells",
         "r_shells",
         "work",
-        "warm",
         "machine",
     )
     list_display_links = None  # the address leads to the page of the node
@@ -170,7 +169,8 @@ class NodeHealthAdmin(LeadsOn, LiveList, CsvList, ReadOnlyAdmin):
         security = security_of(row, now=timezone.now())
         about = (row.version, row.isolation, security.text, security.why)
         return format_html(
-            '<a class="node-link" href="{}">{}</a><br><small class="muted">{}</small>',
+            '<span class="cell"><a class="node-link" href="{}">{}</a><br>'
+            '<small class="muted">{}</small></span>',
             reverse("console:node", args=[row.pk]),
             row.address.rstrip("/"),
             ", ".join(one for one in about if one),
@@ -180,7 +180,9 @@ class NodeHealthAdmin(LeadsOn, LiveList, CsvList, ReadOnlyAdmin):
     def state_now(self, row: Any) -> SafeString:
         """Its state now, and why it is not simply ready or what else is worth knowing."""
         name = row.known.state.name
-        return badge(name, COLOURS[name], _why(row))
+        return format_html(
+            '<span class="node-state">{}</span>', badge(name, COLOURS[name], _why(row))
+        )
 
     @admin.display(description="Since", ordering="since")
     def since_when(self, row: Any) -> SafeString | str:
@@ -204,17 +206,15 @@ class NodeHealthAdmin(LeadsOn, LiveList, CsvList, ReadOnlyAdmin):
 
     @admin.display(description="Work", ordering="report__load__running")
     def work(self, row: NodeHealth) -> SafeString | str:
-        """Calls that ran or waited, and sessions that it held, when it answered last."""
+        """Calls, sessions and versions that it had loaded, when it answered last."""
         if not row.is_answering:
             return NOTHING
         return format_html(
-            '<span class="two-lines">{} calls<br>{} sessions</span>', row.n_calls, row.n_sessions
+            '<span class="two-lines">{} calls, {} sessions<br>{} warm versions</span>',
+            row.n_calls,
+            row.n_sessions,
+            row.n_loaded,
         )
-
-    @admin.display(description="Warm", ordering="report__nLoaded")
-    def warm(self, row: NodeHealth) -> str:
-        """How many versions it has loaded."""
-        return str(row.n_loaded) if row.is_answering else NOTHING
 
     @admin.display(description="Machine", ordering="report__memory__shellBytes")
     def machine(self, row: NodeHealth) -> SafeString | str:

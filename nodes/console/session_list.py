@@ -133,8 +133,7 @@ class SessionAdmin(LeadsOn, LiveList, CsvList, ReadOnlyAdmin):
     def session(self, row: Session) -> SafeString:
         """Its name and id."""
         return format_html(
-            '<span id="session-{}">{}</span><br><small class="muted">{}</small>',
-            row.pk,
+            '<span class="cell">{}<br><small class="muted">{}</small></span>',
             row.name or "unnamed",
             row.pk,
         )
@@ -166,7 +165,7 @@ class SessionAdmin(LeadsOn, LiveList, CsvList, ReadOnlyAdmin):
     def idle(self, row: Session) -> str:
         """How long nobody has called it."""
         seconds = max(0, int((timezone.now() - row.last_used_at).total_seconds()))
-        return duration(seconds) if seconds >= 60 else "in use"
+        return duration(seconds) if seconds >= 60 else "under a minute"
 
     @admin.display(description="End")
     def end(self, row: Session) -> SafeString:

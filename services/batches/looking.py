@@ -26,7 +26,8 @@ class ShownItem:
     state: State
     inputs: str
     outputs: str
-    error: str
+    error: str  # the first line of what went wrong
+    trace: str  # the others
     console: str
     files: Sequence[str]
 
@@ -70,6 +71,7 @@ def _shown(batch: Batch, indexes: Sequence[int]) -> list[ShownItem]:
     for index in indexes:
         result: dict[str, Any] = results.get(index, {})
         outputs = result.get("outputParameters")
+        error, _, trace = str(result.get("errorMessage") or "").strip().partition("\n")
         state: State = "waiting"
         if index in failed:
             state = "failed" if failed[index] else "succeeded"
@@ -87,7 +89,8 @@ def _shown(batch: Batch, indexes: Sequence[int]) -> list[ShownItem]:
                 else f"{sizes[index]:,} bytes"
                 if index in sizes and index not in results
                 else "",
-                str(result.get("errorMessage") or ""),
+                error,
+                _cut(trace),
                 _cut(str(result.get("consoleOutput") or "")),
                 files.get(index, ()),
             )

@@ -182,7 +182,8 @@ class BatchAdmin(LeadsOn, LiveList, CsvList, ReadOnlyAdmin):
         """What it runs, and its id, which leads to its page."""
         assert row.version  # noqa: S101 - those without are not shown
         return format_html(
-            '<a class="batch-link" href="{}">{}</a><br><small class="muted">{}</small>',
+            '<span class="cell"><a class="batch-link" href="{}">{}</a><br>'
+            '<small class="muted">{}</small></span>',
             reverse("console:batch", args=[row.pk]),
             f"{row.version.service.name}/{row.version.version}",
             str(row.pk)[:8],
