@@ -50,8 +50,11 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
 
         Django would allow every field, and `?code__startswith=` would tell a Reader the code.
         """
-        offered = [name for name in self.get_list_filter(request) if isinstance(name, str)]
-        return lookup in {f"{name}__exact" for name in offered}
+        offered = {
+            f"{each}__exact" if isinstance(each, str) else each.parameter_name
+            for each in self.get_list_filter(request)
+        }
+        return lookup in offered
 
 
 class LeadsOn:

@@ -153,10 +153,6 @@ class BatchAdmin(LeadsOn, LiveList, CsvList, ReadOnlyAdmin):
         first, last = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
         return queryset.filter(pk__gte=first, pk__lte=last), False
 
-    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:  # noqa: ARG002
-        """Whether it is the parameter of a filter."""
-        return lookup in {each.parameter_name for each in self.list_filter}
-
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         """The list, its rows knowing how far they are."""
         changes: ChangeList = super().get_changelist_instance(request)
