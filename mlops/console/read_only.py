@@ -68,7 +68,8 @@ class LeadsOn:
         self, request: HttpRequest, object_id: str, *_: Any, **__: Any
     ) -> HttpResponseRedirect:
         """The way to the page."""
-        if not self.has_view_permission(request):  # type: ignore[attr-defined]
+        may_look: bool = self.has_view_permission(request)  # type: ignore[attr-defined]
+        if not may_look or request.method not in ("GET", "HEAD"):
             raise PermissionDenied
         try:
             return HttpResponseRedirect(self.page_of(object_id))
