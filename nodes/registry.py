@@ -89,6 +89,11 @@ class Registry:
                 for address in candidates
             }
 
+    def warm(self, bundle_id: str) -> tuple[str, ...]:
+        """The nodes on which this process has lately had the bundle run."""
+        with self._lock:
+            return self._warmth.known.get(bundle_id, ())
+
     # Placing calls.
 
     def attempts(

@@ -17,6 +17,7 @@ from services import uploads
 from services.actions.publish_upload import publish_upload
 from services.actions.test_run import test_run
 from services.batches import jobs as jobs_of_batches  # noqa: F401 - so that workers know them
+from services.console import removal as removal  # a kind of its own
 from services.drafts import jobs as jobs_of_drafts  # noqa: F401 - so that workers know them
 from services.inference import propose, propose_parameters
 from services.inference.proposal import definition_from

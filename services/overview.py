@@ -1,6 +1,6 @@
 """All services that somebody may consume, as the list of the console shows them."""
 
-from collections.abc import Iterable
+from typing import Any
 
 from django.db.models import (
     Count,
@@ -24,13 +24,13 @@ def versions_for(caller: Caller) -> VersionQuerySet:
     return consumable(Version.objects.all(), caller)
 
 
-def services_for(caller: Caller) -> QuerySet[Service]:
+def services_for(caller: Caller) -> "QuerySet[Any]":
     """The services with a version that the caller may consume, or that wait for one with grants to
     whom these name as managers.
 
-    Each knows its `n_versions`, when it was `last_changed`, `latest_pk`, which is None without
-    versions, the `latest_type` and `latest_publisher`, and whether one `has_pool`: of what the
-    caller may consume. Nothing of that is asked for but for the rows that are shown.
+    Each knows its `n_versions`, when it was `last_changed`, its `latest_version`, which is None
+    without versions, the `latest_type` and `latest_publisher`, and whether one `has_pool`: of what
+    the caller may consume. Nothing of that is asked for but for the rows that are shown.
     """
     of_service = versions_for(caller).filter(service=OuterRef("pk"))
     newest = of_service.order_by("-created_at", "-id")
@@ -38,18 +38,11 @@ def services_for(caller: Caller) -> QuerySet[Service]:
     return Service.objects.filter(Exists(of_service) | Q(pk__in=_waiting_for(caller))).annotate(
         n_versions=Coalesce(Subquery(count, output_field=IntegerField()), 0),
         last_changed=Subquery(of_service.order_by("-updated_at").values("updated_at")[:1]),
-        latest_pk=Subquery(newest.values("pk")[:1]),
+        latest_version=Subquery(newest.values("version")[:1]),
         latest_type=Subquery(newest.values("runtime_type")[:1]),
         latest_publisher=Subquery(newest.values("published_by")[:1]),
         has_pool=Exists(of_service.filter(pool__isnull=False)),
     )
-
-
-def latest_of(services: Iterable[Service]) -> dict[int, Version]:
-    """The latest versions of services from `services_for`, by the services' keys; one query."""
-    keys = [vars(service)["latest_pk"] for service in services]
-    found = Version.objects.filter(pk__in=[key for key in keys if key]).defer("code", "init_code")
-    return {version.service_id: version for version in found}
 
 
 def closed_services() -> list[int]:

@@ -31,12 +31,14 @@ def page(
     name: str,
     role: NeededRole = Role.READER,
     posts: NeededRole | None = None,
+    around: Callable[[View], View] | None = None,
 ) -> Callable[[View], View]:
     """Serve the view at `address` below /console/, for who has at least `role`; with CSRF checks.
 
     What changes something is for `posts`; without that the page can only be looked at. The route
     is called `console:<name>`. An MlopsError that the view raises becomes a page, or bare text
-    where a script of a page asked, with the status of the error.
+    where a script of a page asked, with the status of the error. `around` wraps the whole, checks
+    included.
     """
 
     def register(view: View) -> View:
@@ -53,7 +55,7 @@ def page(
 
         if inspect.iscoroutinefunction(view):
             raise TypeError("Pages are synchronous views.")
-        site.add_page(address, guarded, name=name)
+        site.add_page(address, guarded, name=name, around=around)
         return guarded
 
     return register

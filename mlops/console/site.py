@@ -41,9 +41,12 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]
         super().__init__(name)
         self._pages: dict[str, URLPattern] = {}
 
-    def add_page(self, address: str, view: View, *, name: str) -> None:
+    def add_page(
+        self, address: str, view: View, *, name: str, around: Callable[[View], View] | None = None
+    ) -> None:
         """Serve `view` at `address`, for who has a role; see `mlops.console.pages`."""
-        self._pages[name] = path(address, self.admin_view(view), name=name)
+        whole = self.admin_view(view)
+        self._pages[name] = path(address, around(whole) if around else whole, name=name)
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         """The view for who has a role. Others are sent to sign in; their scripts get a 401."""

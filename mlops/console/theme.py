@@ -8,7 +8,7 @@ from django.urls import reverse_lazy
 from django.utils.functional import Promise
 
 DASHBOARD = reverse_lazy("console:index")
-SERVICES = reverse_lazy("console:services_version_changelist")
+SERVICES = reverse_lazy("console:services_service_changelist")
 PUBLISH = reverse_lazy("console:publish")
 SESSIONS = reverse_lazy("console:nodes_session_changelist")
 BATCHES = reverse_lazy("console:services_batch_changelist")

@@ -21,10 +21,14 @@ Status = Literal["Success", "Pending", "NotFound"]
 
 @dataclass(frozen=True, slots=True)
 class PoolStatus:
-    """One entry: the node's address with a slash at its end, and how far the pool is there."""
+    """One entry: the node's address with a slash at its end, and how far the pool is there.
+
+    The reason says why it cannot be built, or that the node was not reached.
+    """
 
     address: str
     status: Status
+    reason: str = ""
 
 
 def pool_status(version: Version) -> list[PoolStatus]:
@@ -38,7 +42,7 @@ def pool_status(version: Version) -> list[PoolStatus]:
     single = {str(uri) for uri in declared_uris() if not uri.is_range}
     pools = run_sync(_ask_all(addresses))
     return [
-        PoolStatus(f"{address.rstrip('/')}/", _status(version, held))
+        PoolStatus(f"{address.rstrip('/')}/", _status(version, held), _reason(version, held))
         for address, held in zip(addresses, pools, strict=True)
         if held is not None or address in single
     ]
@@ -54,6 +58,12 @@ async def _ask_all(addresses: Sequence[str]) -> list[list[NodePool] | None]:
         return pools
 
     return await asyncio.gather(*map(ask, addresses))
+
+
+def _reason(version: Version, held: Sequence[NodePool] | None) -> str:
+    if held is None:
+        return "The node does not answer."
+    return next((pool.reason for pool in held if pool.bundle_id == version.bundle_id), "")
 
 
 def _status(version: Version, held: Sequence[NodePool] | None) -> Status:

@@ -7,7 +7,7 @@ from pytest_django import Settings
 from mlops.accounts.models import AuditEntry, User
 from mlops.accounts.roles import Role
 from nodes.models import NodeEntry, NodeHealth, Session
-from services.models import Batch, Version
+from services.models import Batch, Service, Version
 from tests.conftest import CONTRIBUTORS, PASSWORD, READERS, create_user
 from tests.contract.console_pages import all_pages
 from tests.contract.routes import CONSOLE, console_routes
@@ -27,7 +27,7 @@ OUTSIDE = ("mallory", "")  # without a role, and nobody
 LISTS = {
     "nodes/nodehealth/": (NodeHealth, Role.READER),
     "nodes/nodeentry/": (NodeEntry, Role.READER),
-    "services/version/": (Version, Role.READER),
+    "services/service/": (Service, Role.READER),
     "accounts/auditentry/": (AuditEntry, Role.OWNER),
     "nodes/session/": (Session, Role.READER),
     "services/batch/": (Batch, Role.READER),
@@ -35,11 +35,17 @@ LISTS = {
 # The pages of a list, and what they answer to who may see it.
 PAGES = {"": 200, "add/": 403, "{}/history/": 200, "{}/delete/": 403, "{}/change/": 200, "{}/": 302}
 # Lists whose rows lead to pages of their own.
-LEADING_ON = {"nodes/nodehealth/", "nodes/session/", "services/batch/"}
+LEADING_ON = {"nodes/nodehealth/", "nodes/session/", "services/service/", "services/batch/"}
 # Lists of what belongs to one user, here to alice: to others but Owners it is not there.
 PERSONAL = {"nodes/session/", "services/batch/"}
 # Lists to take away as CSV.
-EXPORTED = {"accounts/auditentry/", "nodes/nodehealth/", "nodes/nodeentry/", *PERSONAL}
+EXPORTED = {
+    "accounts/auditentry/",
+    "nodes/nodehealth/",
+    "nodes/nodeentry/",
+    "services/service/",
+    *PERSONAL,
+}
 # The others, and what they answer to everybody with a role.
 OTHERS = {
     "login/": 302,
@@ -117,7 +123,7 @@ def test_every_page_is_in_the_table() -> None:
 @pytest.mark.parametrize("name", CAST)
 def test_each_role_gets_its_pages_and_changes_nothing_there(name: str) -> None:
     browser, (_, role) = browser_of(name), CAST[name]
-    token = csrf_token(browser.get(f"{CONSOLE}services/version/"))
+    token = csrf_token(browser.get(f"{CONSOLE}services/service/"))
     before = everything()
     for path, (address, status) in pages(role).items():
         assert browser.get(CONSOLE + address).status_code == status, address
@@ -144,7 +150,7 @@ def test_nobody_else_gets_further_than_the_sign_in(name: str) -> None:
 @pytest.mark.parametrize("name", CAST)
 def test_code_is_on_the_page_of_a_version_for_who_may_change_it(name: str) -> None:
     version = Version.objects.get()
-    address = f"{CONSOLE}services/version/{version.pk}/change/"
+    address = f"{CONSOLE}service/{version.name}/{version.version}/"
     for publisher in ("alice", name):
         Version.objects.update(published_by=publisher)
         page = signed_in(name).get(address).content.decode()

@@ -43,7 +43,7 @@ def test_the_administrator_sees_the_services_and_the_compute_node(
     one_box: OneBox, page: Page
 ) -> None:
     sign_in(page, one_box.url, "admin", one_box.admin_password)
-    page.goto(f"{one_box.url}/console/services/version/")
+    page.goto(f"{one_box.url}/console/services/service/")
     for name in ("iris", "bos-rf"):
         expect(page.get_by_role("link", name=name, exact=True).first).to_be_visible()
     page.goto(f"{one_box.url}/console/nodes/nodeentry/")
@@ -51,8 +51,8 @@ def test_the_administrator_sees_the_services_and_the_compute_node(
 
 
 PAGES = [
-    "/console/services/version/",
-    "/console/services/version/1/change/",
+    "/console/services/service/",
+    "/console/service/iris/1.0.0/",
     "/console/nodes/nodehealth/",
     "/console/nodes/nodeentry/",
     "/docs",

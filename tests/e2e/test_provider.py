@@ -73,13 +73,13 @@ def test_a_person_signs_in_with_a_browser_and_out_again(
             executable_path=shutil.which("chromium"), args=ARGUMENTS
         )
         page = browser.new_context(ignore_https_errors=True).new_page()
-        page.goto(f"{node.url}/console/services/version/")
+        page.goto(f"{node.url}/console/services/service/")
         expect(page.locator("input[name=password]")).to_have_count(0)
         page.get_by_role("link", name="Sign in with Microsoft").click()
         page.locator("input[name=login]").fill("carol")
         page.locator("input[name=password]").fill("of no importance")
         page.get_by_role("button", name="Sign-in").click()
-        expect(page).to_have_url(f"{node.url}/console/services/version/")
+        expect(page).to_have_url(f"{node.url}/console/services/service/")
         page.context.clear_cookies(name=re.compile("sessionid"))  # as when it runs out
         page.goto(f"{node.url}/console/nodes/nodeentry/")
         expect(page).to_have_url(f"{node.url}/console/nodes/nodeentry/")

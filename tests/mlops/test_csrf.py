@@ -71,7 +71,7 @@ def test_without_the_token_nothing_is_changed(version: Version, admin: User, add
         assert answered(browser, address, method) == 403, method
         assert answered(browser, address, method, HTTP_X_CSRFTOKEN="x" * 32) == 403, method
     assert everything() == before
-    assert browser.get("/console/services/version/").status_code == 200  # still signed in
+    assert browser.get("/console/services/service/").status_code == 200  # still signed in
 
 
 @pytest.mark.parametrize("address", sorted(WITHOUT_SESSION))

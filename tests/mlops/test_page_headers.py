@@ -7,7 +7,7 @@ from mlops.accounts.models import User
 from mlops.page_headers import CONSOLE_POLICY, DATA_POLICY, PAGE_POLICY
 from tests.mlops.console.browser import SIGN_IN, signed_in
 
-LIST = "/console/services/version/"
+LIST = "/console/services/service/"
 
 
 def test_no_policy_allows_inline_scripts_framing_or_other_hosts() -> None:

@@ -55,7 +55,7 @@ def test_pages_that_came_by_tls_have_cookies_for_tls_only(behind: WebNode) -> No
     assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
 
 
-@pytest.mark.parametrize("address", ["/", PAGE, "/console/services/version/", "/docs"])
+@pytest.mark.parametrize("address", ["/", PAGE, "/console/services/service/", "/docs"])
 def test_pages_in_the_clear_lead_to_tls(behind: WebNode, address: str) -> None:
     answer = get(behind, address, Host="mlops.example.com", **{"X-Forwarded-Proto": "http"})
     assert answer.status_code == 301

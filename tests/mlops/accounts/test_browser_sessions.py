@@ -11,7 +11,7 @@ from pytest_django import Settings
 from mlops.accounts.models import User
 from tests.mlops.console.browser import csrf_token, open_browser, signed_in, submit_sign_in
 
-LIST = "/console/services/version/"
+LIST = "/console/services/service/"
 
 
 class Clock:

@@ -47,7 +47,7 @@ def shown(browser: Client, query: str) -> set[str]:
 
 
 def test_an_owner_finds_it_in_the_sidebar(browser: Client) -> None:
-    assert f'href="{LIST}"' in text_of(browser, "/console/services/version/")
+    assert f'href="{LIST}"' in text_of(browser, "/console/services/service/")
 
 
 def test_the_list_shows_who_did_what(browser: Client) -> None:
@@ -157,7 +157,7 @@ def test_an_entry_that_is_not_there_is_not_found(browser: Client) -> None:
 def test_others_than_owners_see_nothing_of_it(alice: User, rita: User, name: str) -> None:
     one = entry()
     browser = signed_in(name)
-    assert LIST not in text_of(browser, "/console/services/version/")
+    assert LIST not in text_of(browser, "/console/services/service/")
     for page in ("", "csv/", f"{one.pk}/change/"):
         assert browser.get(f"{LIST}{page}").status_code == 403
 

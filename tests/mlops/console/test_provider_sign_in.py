@@ -25,7 +25,7 @@ from tests.openid.running import (
 )
 from tests.openid.walking import walk
 
-LIST = "/console/services/version/"
+LIST = "/console/services/service/"
 BEGIN = "/console/login/provider"
 
 
@@ -70,7 +70,7 @@ class TestThePage:
     def test_it_offers_microsoft_and_no_password(self, openid: OpenIdProvider) -> None:
         page = Client().get(SIGN_IN, {"next": LIST}).content.decode()
         assert "Sign in with Microsoft" in page
-        assert f"{BEGIN}?next=%2Fconsole%2Fservices%2Fversion%2F" in page
+        assert f"{BEGIN}?next=%2Fconsole%2Fservices%2Fservice%2F" in page
         assert 'name="password"' not in page
 
     def test_another_provider_has_its_own_name(
@@ -217,7 +217,7 @@ class TestStayingOut:
         assert (problem_of(url), url.params["next"]) == ("denied", LIST)
         page = browser.get(str(url)).content.decode()
         assert "declined at Microsoft" in page
-        assert f"{BEGIN}?next=%2Fconsole%2Fservices%2Fversion%2F&amp;again=1" in page
+        assert f"{BEGIN}?next=%2Fconsole%2Fservices%2Fservice%2F&amp;again=1" in page
 
     def test_an_answer_serves_once(self, openid: OpenIdProvider) -> None:
         browser = Client()

@@ -13,7 +13,7 @@ from tests.mlops.console.browser import (
     submit_sign_in,
 )
 
-LIST = "/console/services/version/"
+LIST = "/console/services/service/"
 PAGES = [LIST, "/console/nodes/nodehealth/", "/console/nodes/nodeentry/"]
 
 

@@ -113,7 +113,7 @@ def test_who_is_not_granted_starts_no_batch_and_scores_from_no_browser(
     assert batch.status_code == 403
     assert closed.batches.count() == 0
     browser = signed_in("bob")
-    token = csrf_token(browser.get("/console/services/version/"))
+    token = csrf_token(browser.get("/console/services/service/"))
     scored = browser.post(
         "/api/churn/v1", {"x": 1}, content_type="application/json", headers={"X-CSRFToken": token}
     )

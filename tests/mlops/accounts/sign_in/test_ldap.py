@@ -219,7 +219,7 @@ class TestConsole:
         slapd.person("dora", displayName="Dora Döring")
         browser = open_browser()
         assert submit_sign_in(browser, "dora").status_code == 302
-        assert "Dora Döring" in browser.get("/console/services/version/").content.decode()
+        assert "Dora Döring" in browser.get("/console/services/service/").content.decode()
 
     def test_it_tells_an_outage_from_a_wrong_password(self, slapd: Slapd) -> None:
         slapd.person("dora")
@@ -237,7 +237,7 @@ class TestConsole:
         browser: Client = open_browser()
         submit_sign_in(browser, "dora")
         ldap_sign_in.SIGN_IN_METHOD = "local"
-        assert browser.get("/console/services/version/").status_code == 302
+        assert browser.get("/console/services/service/").status_code == 302
 
 
 OWNERS, CONTRIBUTORS, READERS = "Owners", "Contributors", "Readers"

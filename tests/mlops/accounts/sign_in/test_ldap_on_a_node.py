@@ -12,7 +12,7 @@ from tests.mlops.accounts.sign_in.slapd import PASSWORD, PEOPLE, Slapd
 from tests.nodes.runtime.running import RunningNode
 from tests.nodes.web import WebNode, start_web_node
 
-LIST = "/console/services/version/"
+LIST = "/console/services/service/"
 _LET_AN_HOUR_PASS = """
 from datetime import timedelta
 from django.utils import timezone

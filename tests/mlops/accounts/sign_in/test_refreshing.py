@@ -28,7 +28,7 @@ from tests.nodes.runtime.running import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-LIST = "/console/services/version/"
+LIST = "/console/services/service/"
 caller_of = async_to_sync(token_cache.caller_of)
 
 
