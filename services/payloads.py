@@ -59,7 +59,8 @@ class Payload:
 def zipped(files: Sequence[StagedFile], *, user: User) -> Iterator[Payload]:
     """The payload of a version of code with these files, for the time of the context.
 
-    The same files give the same bytes. Raises as `publish_upload`.
+    The same files give the same bytes. Raises NotFound for uploads of somebody else, and
+    InvalidRequest for unfinished ones and for names that cannot be.
     """
     _check_names(files)
     with tempfile.TemporaryFile() as target, Sources(user) as sources:

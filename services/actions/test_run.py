@@ -73,11 +73,11 @@ def test_run(
     correlation_id: str,
     cancelled: Callable[[], bool] = never,  # noqa: PT028 - no test
 ) -> TestRun:
-    """The outcome of one call with `inputs` of what `publish_upload` would make of the rest.
+    """The outcome of one call with `inputs` of the version that the rest would make.
 
     `kept` is the payload of a published version, which takes the place of the files. It runs on a
-    compute node exactly as the published version would, and leaves nothing but a
-    bundle, which the node drops when it needs the room. Failures of the user's code are outcomes.
+    compute node exactly as the published version would, and leaves nothing but a bundle, which the
+    node drops when it needs the room. Failures of the user's code are outcomes.
     Raises Forbidden below Contributor, InvalidRequest for a definition, files or inputs that cannot
     be right, Busy without a node, NodeFailure and NodeTimeout, and Stopping once `cancelled`.
     """

@@ -26,10 +26,11 @@ _SCRIPT_OF = {"Python": "inspect_python.py", "R": "inspect_r.R"}
 
 @dataclass(frozen=True, slots=True)
 class Looker:
-    """Who looks, and whether they still want to."""
+    """Who looks, whether they still want to, and how to tell them how far it is."""
 
     user: "User"
     cancelled: Callable[[], bool] = never
+    report: Callable[[str], None] = lambda text: None  # noqa: ARG005 - what it is told
 
 
 def look_into(file: StagedFile, *, runtime: str, by: Looker) -> dict[str, Any]:
@@ -62,6 +63,7 @@ def _run(
     ).checked()
     version = unsaved_version(definition, version="inspection", user=by.user)
     body = json.dumps({"file_name": name}).encode()
+    by.report("Taking the file to a compute node and looking into it there")
     try:
         with zipped(files, user=by.user) if files else nullcontext() as payload:
             run = run_once(

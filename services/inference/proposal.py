@@ -48,7 +48,7 @@ class Proposal:
 
     @property
     def definition(self) -> Definition:
-        """As `publish_upload` and `test_run` take it, together with `files`."""
+        """As publishing and `test_run` take it, together with `files`."""
         return Definition(
             code=self.code or None,
             init_code=self.init_code or None,
@@ -80,7 +80,7 @@ class Proposal:
 
 
 def definition_from(data: Mapping[str, Any]) -> Definition:
-    """The definition in plain JSON as `definition_as_json` makes it, or as drafts keep it."""
+    """The definition in plain JSON, as drafts keep it."""
 
     def parameters(name: str) -> list[Parameter]:
         return [Parameter(str(each["name"]), str(each["type"])) for each in data.get(name) or []]
@@ -97,8 +97,3 @@ def definition_from(data: Mapping[str, Any]) -> Definition:
         row_independent=bool(data.get("row_independent")),
         example=data.get("example") or None,
     )
-
-
-def definition_as_json(definition: Definition) -> dict[str, Any]:
-    """The definition in plain JSON, for a job's arguments; see `definition_from`."""
-    return {name: value for name, value in asdict(definition).items() if value is not None}

@@ -35,15 +35,17 @@ def propose(
     *,
     user: "User",
     cancelled: Callable[[], bool] = never,
+    report: Callable[[str], None] = lambda text: None,  # noqa: ARG005 - what it is told
 ) -> Proposal:
     """What can be published of one complete upload, or of several that are a folder's files.
 
     It may take minutes: start it as the job "inspect". Raises Forbidden below Contributor,
     InvalidRequest for what is no model or is damaged, and Busy, NodeFailure and NodeTimeout when a
-    compute node is needed and cannot be had; Stopping once `cancelled`.
+    compute node is needed and cannot be had; Stopping once `cancelled`. `report` is told of what
+    goes on.
     """
     require_role(user, Role.CONTRIBUTOR)
-    by = Looker(user, cancelled)
+    by = Looker(user, cancelled, report)
     together = [chosen] if isinstance(chosen, Upload) else list(chosen)
     if not together:
         raise InvalidRequest("Choose a file first.", fields="files")
@@ -55,6 +57,7 @@ def propose(
 def _of_one(upload: Upload, by: Looker) -> Proposal:
     name = upload.name.rpartition("/")[2]
     file = StagedFile(name, str(upload.pk))
+    by.report("Reading what was uploaded")
     beginning = b"".join(islice(uploads.chunks_of(upload), 1))[:1024]
     lower = name.lower()
     if lower.endswith(onnx_model.SUFFIXES) or beginning.startswith(MAGIC):

@@ -11,6 +11,7 @@ from mlops.blobs import storage
 from mlops.blobs.models import Blob, BlobChunk
 from mlops.errors import Forbidden, InvalidRequest, LimitReached, NotFound, TooLarge
 from services import uploads
+from services.drafts.keeping import begin_draft
 from services.models import Upload
 from services.uploads import PIECE_BYTES, WrongOffset
 from tests.services.staging import stage
@@ -156,6 +157,16 @@ def test_uploads_are_swept_a_day_after_their_last_use(alice: User) -> None:
     uploads.finished_blob(used)
     assert uploads.sweep(timezone.now()) == 1
     assert [each.name for each in Upload.objects.all()] == ["used"]
+
+
+def test_uploads_of_a_draft_are_kept(alice: User) -> None:
+    upload = stage(alice, "model.pkl", b"model")
+    draft = begin_draft(user=alice, kind="Python")
+    draft.uploads.add(upload)
+    late = timezone.now() + timedelta(days=3)
+    assert uploads.sweep(late) == 0
+    draft.delete()
+    assert uploads.sweep(late) == 1
 
 
 def test_the_sweep_of_blobs_leaves_uploads_alone(alice: User) -> None:

@@ -15,7 +15,8 @@ from services.inference import Proposal, propose
 from tests.nodes.runtime.realtime.models import BOOL, FLOAT, INT64, STRING, doubling_matrix, echoing
 from tests.nodes.runtime.running import RunningNode
 from tests.services.inference import models
-from tests.services.staging import stage
+from tests.services.results import outputs_of
+from tests.services.staging import publish, stage
 from tests.services.test_payloads import tar_of, zip_of
 
 # Scoring reads the database on several threads.
@@ -57,6 +58,11 @@ def test_an_onnx_model_shows_its_own_columns(alice: User, declared_node: Running
         "member_out": "logical",
     }
     assert tried(alice, proposal).success
+    version = publish(alice, proposal.definition, *proposal.files)
+    assert list(outputs_of(version, dict(proposal.example))["outputData"]) == [
+        each.name for each in proposal.output_columns
+    ]
+    assert version.example == proposal.example
 
 
 def test_columns_of_an_onnx_model_without_names_are_numbered(alice: User) -> None:

@@ -9,13 +9,12 @@ from sklearn.decomposition import PCA
 
 from mlops.accounts.models import User
 from mlops.errors import Busy, Forbidden, InvalidRequest
-from services.actions.publish_upload import publish_upload
 from services.actions.test_run import test_run as run_before_publishing
 from services.inference import Proposal, propose
 from tests.nodes.runtime.running import RunningNode
 from tests.services.inference import models
 from tests.services.results import outputs_of
-from tests.services.staging import stage
+from tests.services.staging import publish, stage
 
 # Scoring reads the database on several threads.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -78,13 +77,7 @@ def test_a_pipeline_tells_the_types_and_values_of_its_columns(
 
 def test_what_is_proposed_can_be_published(alice: User, declared_node: RunningNode) -> None:
     proposal = proposed(alice, models.pipeline(), "churn.pkl")
-    version = publish_upload(
-        user=alice,
-        name="churn",
-        version="v1",
-        definition=proposal.definition,
-        files=proposal.files,
-    )
+    version = publish(alice, proposal.definition, *proposal.files)
     rows = models.CUSTOMERS.to_dict("list")
     answer = outputs_of(version, {"inputData": rows})["outputData"]
     assert answer["prediction"] == models.pipeline().predict(models.CUSTOMERS).tolist()
