@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import wait
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ from mlops.errors import NodeTimeout
 from nodes import registry
 from nodes.background import result, start
 from nodes.compute_node import BundleUnknown, ComputeNode
+from nodes.stopwatch import Stopwatch
 from services import bundles
 from services.models import Version
 from services.payloads import Payload
@@ -26,13 +27,15 @@ def never() -> bool:
 class OneOff:
     """What came of a run: the result object as the node wrote it, where, and how long it took.
 
-    `send_ms` is how long it took to bring the bundle there, 0.0 when the node had it.
+    `send_ms` is how long it took to bring the bundle there, 0.0 when the node had it; `call_ms` the
+    call, of which `stages` are parts (nodes/stopwatch.py), in milliseconds as well.
     """
 
     result: bytes
     node: str
     send_ms: float
     call_ms: float
+    stages: Mapping[str, float]
 
 
 def run_once(
@@ -79,9 +82,11 @@ async def _run(
     async def call(node: ComputeNode) -> OneOff:
         nonlocal send_ms
         while True:
-            began = time.perf_counter()
+            began, watch = time.perf_counter(), Stopwatch()
             try:
-                answer = await node.score(bundle_id, body, correlation_id=correlation_id)
+                answer = await node.score(
+                    bundle_id, body, correlation_id=correlation_id, watch=watch
+                )
             except BundleUnknown:
                 if send_ms:
                     raise
@@ -89,7 +94,8 @@ async def _run(
                 await node.put_bundle(bundle_id, manifest, _chunks(payload) if payload else None)
                 send_ms = _ms_since(began)
             else:
-                return OneOff(answer.body, node.address, send_ms, _ms_since(began))
+                stages = {name: seconds * 1000 for name, seconds in watch.stages.items()}
+                return OneOff(answer.body, node.address, send_ms, _ms_since(began), stages)
 
     try:
         async with asyncio.timeout(seconds):

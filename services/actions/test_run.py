@@ -41,8 +41,9 @@ _PARTS = {"code": CODE, "initCode": INIT_CODE}
 class TestRun:
     """What came of a test run; `error_part` is "code" or "init_code" where a line is known.
 
-    `timings` are milliseconds by stage, those that are known: send (the bundle to the node, 0 when
-    it was there), call (the node's answer), total.
+    `timings` are milliseconds: to send the bundle to the node, 0 when it was there; then of the
+    call, until a shell was free (queue), to load the bundle into it, to run the code and read its
+    outputs, and on the way there and back (hop); the call, and the total.
     """
 
     __test__ = False  # not a test, whatever pytest makes of the name
@@ -153,9 +154,17 @@ def _outcome(run: OneOff) -> TestRun:
         error_part=part,
         error_line=line,
         node=run.node,
-        timings={
-            "send": round(run.send_ms, 2),
-            "call": round(run.call_ms, 2),
-            "total": round(run.send_ms + run.call_ms, 2),
-        },
+        timings={name: round(ms, 2) for name, ms in _timings(run).items()},
     )
+
+
+def _timings(run: OneOff) -> dict[str, float]:
+    return {
+        "send": run.send_ms,
+        "queue": run.stages["shell"],
+        "load": run.stages["load"],
+        "run": run.stages["node"],
+        "hop": run.stages["hop"],
+        "call": run.call_ms,
+        "total": run.send_ms + run.call_ms,
+    }

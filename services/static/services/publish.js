@@ -708,9 +708,14 @@
 
         get timings() {
             const { node, timings = {} } = this.result;
-            const shown = { send: "sending the files", call: "loading and running" };
+            const shown = {
+                send: "sending it there",
+                queue: "waiting for a shell",
+                load: "loading",
+                run: "running",
+            };
             const parts = Object.keys(shown)
-                .filter((each) => timings[each])
+                .filter((each) => timings[each] >= 0.5 || each === "run")
                 .map((each) => `${shown[each]} ${Math.round(timings[each])} ms`);
             return `On ${node}: ${parts.join(", ")}.`;
         },

@@ -61,6 +61,13 @@ def test_it_runs_as_the_version_would_and_leaves_nothing(
     assert not AuditEntry.objects.filter(action="publish version").exists()
 
 
+def test_it_tells_where_the_time_goes(alice: User, declared_node: RunningNode) -> None:
+    first = run(alice, "y = 'timed'").timings
+    assert min(first["send"], first["load"], first["run"]) > 0
+    again = run(alice, "y = 'timed'").timings
+    assert again["send"] == 0
+
+
 def test_files_that_it_writes_are_told(alice: User, declared_node: RunningNode) -> None:
     tried = run(alice, "open('plot.png', 'w').write('x')", output_files=["plot.png"])
     assert tried.changed_files == ["plot.png"]
