@@ -33,27 +33,34 @@ def answer_of(request: HttpRequest, error: MlopsError) -> HttpResponse:
     return refusal(request, error.status, error.message)
 
 
-def refusal(request: HttpRequest, status: int, message: str) -> HttpResponse:
-    """A page with this status and message, in the console's frame for who is signed in."""
+def refusal(
+    request: HttpRequest, status: int, message: str, *, again: bool = False
+) -> HttpResponse:
+    """A page with this status and message, in the console's frame for who is signed in.
+
+    With `again` it offers to load the page anew.
+    """
     if is_of_script(request):
         return HttpResponse(message, status=status, content_type="text/plain; charset=utf-8")
     if not site.has_permission(request):
-        return _bare(request, status, message)
-    context = site.each_context(request) | _context(status, message)
+        return outside(request, status, message, again=again)
+    context = site.each_context(request) | _context(status, message, again=again)
     return render(request, "console/refusal.html", context, status=status)
 
 
-def _bare(request: HttpRequest, status: int, message: str) -> HttpResponse:
-    """The page without the console's frame, for which the database is needed."""
+def outside(request: HttpRequest, status: int, message: str, *, again: bool = True) -> HttpResponse:
+    """The page without the console's frame, which needs the database and somebody signed in."""
     if is_of_script(request):
         return HttpResponse(message, status=status, content_type="text/plain; charset=utf-8")
-    return render(request, "console/refusal_outside.html", _context(status, message), status=status)
+    context = _context(status, message, again=again)
+    return render(request, "console/refusal_outside.html", context, status=status)
 
 
-def _context(status: int, message: str) -> dict[str, object]:
+def _context(status: int, message: str, *, again: bool) -> dict[str, object]:
     return {
         "title": _HEADINGS.get(status, "That did not work"),
         "message": message,
+        "again": again or status >= 500,
         "correlation_id": current_id() if status >= 500 else "",
     }
 
@@ -61,7 +68,7 @@ def _context(status: int, message: str) -> dict[str, object]:
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 - Django's
     """What a browser gets whose form has no valid CSRF token (CSRF_FAILURE_VIEW)."""
     message = "This page was too old or not ours, so nothing was changed. Reload it and try again."
-    response = refusal(request, 403, message)
+    response = refusal(request, 403, message, again=True)
     response["X-Csrf-Failed"] = "1"  # scripts get a new token and try again
     return response
 
@@ -97,5 +104,5 @@ def server_error(request: HttpRequest) -> HttpResponse:
     fault = sys.exception()
     error = error_of(fault) if fault else None
     if error is not None:
-        return _bare(request, error.status, error.message)
-    return _bare(request, 500, "The server failed; nothing is known to be wrong with your input.")
+        return outside(request, error.status, error.message)
+    return outside(request, 500, "The server failed; nothing is known to be wrong with your input.")

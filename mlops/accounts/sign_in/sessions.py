@@ -10,6 +10,7 @@ from django.shortcuts import resolve_url
 
 from mlops.accounts.models import User
 from mlops.accounts.sign_in import refreshing
+from mlops.console import refusals
 from mlops.errors import DirectoryUnavailable
 
 
@@ -30,7 +31,7 @@ def up_to_date_sessions(
             user = refreshing.up_to_date(request.user)
         except DirectoryUnavailable as error:
             if not request.path.startswith(resolve_url(settings.LOGIN_URL)):
-                return JsonResponse(error.body(), status=error.status, headers={"Retry-After": "1"})
+                return _refusal(request, error)
             request.user = AnonymousUser()
             return get_response(request)
         if user is None:
@@ -40,3 +41,12 @@ def up_to_date_sessions(
         return get_response(request)
 
     return middleware
+
+
+def _refusal(request: HttpRequest, error: DirectoryUnavailable) -> HttpResponse:
+    """The error as a page, or as the error object for the API."""
+    answer: HttpResponse = JsonResponse(error.body(), status=error.status)
+    if refusals.is_of_console(request):
+        answer = refusals.outside(request, error.status, error.message)
+    answer.headers["Retry-After"] = "1"
+    return answer

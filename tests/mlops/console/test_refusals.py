@@ -5,7 +5,7 @@ from django.db import OperationalError
 from django.test import Client
 
 from mlops.accounts.models import User
-from mlops.console import pages
+from mlops.console import pages, refusals
 from tests.mlops.console.browser import open_browser, signed_in
 
 
@@ -23,6 +23,16 @@ def test_a_form_with_a_stale_token_is_refused_in_words(admin: User) -> None:
     answer = open_browser().post("/console/login/", {"username": "admin"})
     assert answer.status_code == 403
     assert "nothing was changed" in answer.content.decode()
+    assert "Load the page again" in answer.content.decode()
+
+
+def test_who_may_not_see_a_page_is_told_within_the_console(rita: User) -> None:
+    answer = signed_in("rita").get("/console/people/")
+    page = answer.content.decode()
+    assert answer.status_code == 403
+    assert "This needs the Owner role." in page
+    assert "Go to the dashboard" in page
+    assert 'id="nav-sidebar' in page
 
 
 @pytest.mark.parametrize(
@@ -42,11 +52,14 @@ def test_a_fault_is_told_without_its_details(
     browser = signed_in("admin")
     browser.raise_request_exception = False
     monkeypatch.setattr(pages, "render", break_down)
+    monkeypatch.setattr(refusals, "current_id", lambda: "an-id")
     answer = browser.get("/console/signed-in/")
     page = answer.content.decode()
     assert answer.status_code == status
     assert text in page
     assert "secret" not in page
+    assert "id <code>an-id</code>" in page
+    assert "Load the page again" in page
 
 
 def test_live_parts_do_not_keep_a_session_alive(

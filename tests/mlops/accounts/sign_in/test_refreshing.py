@@ -313,6 +313,8 @@ class TestOutage:
         response = browser.get(LIST)
         assert response.status_code == 503
         assert response["Retry-After"]
+        assert "The directory cannot be reached" in response.content.decode()
+        assert response["Content-Type"].startswith("text/html")
         assert browser.get("/console/login/").status_code == 200
 
     def test_once_it_is_back_its_word_counts(
