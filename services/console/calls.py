@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pprint import pformat
 from typing import Any
 from urllib.parse import quote
 
@@ -18,6 +17,7 @@ _R_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._]*")
 _R_WORDS = re.compile(
     "if|else|repeat|while|function|for|next|break|TRUE|FALSE|NULL|Inf|NaN|NA(_.*)?|in"
 )
+_LINE = 76  # characters, so that a line of the call fits on most screens
 _R_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -64,13 +64,13 @@ def _curl(address: str, inputs: Mapping[str, Any]) -> str:
 
 
 def _python(address: str, inputs: Mapping[str, Any]) -> str:
-    value = pformat(dict(inputs), width=88, sort_dicts=False)
+    value = _python_value(inputs)
     return (
         "import os\n\n"
         "import requests\n\n"
         f"inputs = {value}\n"
         "answer = requests.post(\n"
-        f"    {address!r},\n"
+        f"    {json.dumps(address)},\n"
         "    json=inputs,\n"
         '    headers={"Authorization": f"Bearer {os.environ[\'MLOPS_KEY\']}"},\n'
         ")\n"
@@ -79,11 +79,39 @@ def _python(address: str, inputs: Mapping[str, Any]) -> str:
     )
 
 
+def _python_value(value: Any, indent: str = "") -> str:
+    """The value as Python spells it, over several lines where it is long."""
+    inner = f"{indent}    "
+    if isinstance(value, Mapping):
+        parts = [f"{_python_text(key)}: {_python_value(value[key], inner)}" for key in value]
+        brackets = "{}"
+    elif isinstance(value, list):
+        parts, brackets = [_python_value(each, inner) for each in value], "[]"
+    else:
+        return _python_text(value) if isinstance(value, str) else repr(value)
+    return _enclosed(parts, *brackets, indent=indent, trailing=",")
+
+
+def _python_text(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _enclosed(
+    parts: list[str], first: str, last: str, *, indent: str, trailing: str = "", step: str = "    "
+) -> str:
+    """The parts between brackets, each on a line of its own where one line is too short."""
+    line = f"{first}{', '.join(parts)}{last}"
+    if "\n" not in line and len(indent) + len(line) <= _LINE:
+        return line
+    lines = f",\n{indent}{step}".join(parts)
+    return f"{first}\n{indent}{step}{lines}{trailing}\n{indent}{last}"
+
+
 def _r(address: str, inputs: Mapping[str, Any], types: Mapping[str, str]) -> str:
-    arguments = [f"  {_r_name(key)} = {_r_input(inputs[key], types[key])}" for key in inputs]
-    given = (
-        "list(\n" + ",\n".join(arguments) + "\n)" if arguments else "setNames(list(), character())"
-    )
+    arguments = [f"{_r_name(key)} = {_r_input(inputs[key], types[key])}" for key in inputs]
+    given = "setNames(list(), character())"  # which is {} in JSON
+    if arguments:
+        given = _enclosed(arguments, "list(", ")", indent="", step="  ")
     return (
         "library(curl)\n"
         "library(jsonlite)\n\n"
@@ -110,7 +138,7 @@ def _r_input(value: Any, type_name: str) -> str:
         if columns:
             arguments = [f"{_r_name(key)} = {_r_vector(cells)}" for key, cells in columns.items()]
             names = [] if all(map(_R_NAME.fullmatch, columns)) else ["check.names = FALSE"]
-            return f"data.frame({', '.join(arguments + names)})"
+            return _enclosed([*arguments, *names], "data.frame(", ")", indent="  ", step="  ")
     if type_name == "matrix" and value and all(isinstance(row, list) and row for row in value):
         cells = _r_vector([cell for row in value for cell in row])
         return f"matrix({cells}, nrow = {len(value)}, byrow = TRUE)"

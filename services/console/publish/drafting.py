@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 from mlops.accounts.roles import Role
 from mlops.console.pages import caller_of, page, render, user_of
 from mlops.jobs.models import Job
+from services.console.publish.addresses import published_address, version_address
 from services.console.publish.answers import body_of, draft_in, saying_problems
 from services.drafts.jobs import PUBLISH
 from services.drafts.keeping import own_draft, save_draft
@@ -33,13 +34,14 @@ def draft(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     """The page of one draft; of one that is published, where it went."""
     found = own_draft(user=user_of(request), draft_id=draft_id)
     if found.published is not None:
-        return HttpResponseRedirect(published_address(found))
+        return HttpResponseRedirect(published_address(found.published))
     changed = found.based_on if found.is_edit else None
     is_realtime = found.content.get("runtime_type") == REALTIME
     what = "a model file" if is_realtime else f"{found.content.get('runtime_type')} code"
     context = {
         "draft": found,
         "changed": changed,
+        "changed_address": version_address(changed) if changed else "",
         "is_realtime": is_realtime,
         "types": PARAMETER_TYPES,
         "pool_max": settings.DEDICATED_POOL_MAX_SIZE,
@@ -90,13 +92,6 @@ def sample(request: HttpRequest) -> HttpResponseBase:
     """The parameters that a pasted sample shows."""
     sample = str(body_of(request).get("sample", ""))
     return JsonResponse(propose_parameters(sample).as_json())
-
-
-def published_address(draft: Draft) -> str:
-    """Where the result page of a published draft is."""
-    version = draft.published
-    assert version is not None  # noqa: S101 - its callers have looked
-    return reverse("console:published", args=[version.name, version.version])
 
 
 def is_publishing(draft: Draft) -> bool:

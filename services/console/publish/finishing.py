@@ -15,8 +15,8 @@ from mlops.jobs.models import Job, JobState
 from nodes.holding import parse_id
 from services.actions.lookup import version_to_consume
 from services.console.calls import call_address, calls_for
+from services.console.publish.addresses import published_address, version_address
 from services.console.publish.answers import body_of, saying_problems
-from services.console.publish.drafting import published_address
 from services.drafts.jobs import PUBLISH, TRY, outcome_of
 from services.drafts.keeping import own_draft, require_revision
 from services.jobs import INSPECT
@@ -112,14 +112,6 @@ def published(request: HttpRequest, name: str, version: str) -> HttpResponse:
     return render(request, "services/publish/published.html", context, title=f"Published {found}")
 
 
-def version_address(version: Version) -> str:
-    """Where the page of a version is."""
-    try:
-        return reverse("console:version", args=[version.name, version.version])
-    except NoReverseMatch:
-        return reverse("console:services_version_change", args=[version.pk])
-
-
 def _keys_address() -> str:
     try:
         return reverse("console:account")
@@ -137,7 +129,7 @@ def _open_to(version: Version) -> str:
 def _of_publishing(draft: Draft) -> dict[str, Any]:
     """How far the publishing of the draft is; `idle` when nobody has asked for it."""
     if draft.published is not None:
-        return {"state": "done", "location": published_address(draft)}
+        return {"state": "done", "location": published_address(draft.published)}
     job = Job.objects.filter(pk=draft.job_id).first() if draft.job_id else None
     if job is None:
         return {"state": "idle"}
@@ -148,7 +140,7 @@ def _of_publishing(draft: Draft) -> dict[str, Any]:
 
 def _of_outcome(draft: Draft, outcome: dict[str, Any]) -> dict[str, Any]:
     if draft.published is not None:
-        return {"state": "done", "location": published_address(draft)}
+        return {"state": "done", "location": published_address(draft.published)}
     return {"state": "failed", "problem": outcome.get("problem")}
 
 

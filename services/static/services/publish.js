@@ -64,6 +64,7 @@
         nameProblem: false,
         nameField: "",
         suggestion: "",
+        names: [],
         versionTyped: false,
         hasOptions: false,
 
@@ -74,6 +75,8 @@
                 content.row_independent || content.pool || content.grants || content.operation_id,
             );
             this.restore();
+            this.$watch("content.inputs", () => this.renamed());
+            this.names = this.content.inputs.map((each) => each.name);
             this.$nextTick(() => {
                 for (const area of this.$root.querySelectorAll("textarea[data-editor]")) {
                     window.codeEditor.setUp(area);
@@ -423,6 +426,19 @@
             this.$nextTick(() => document.getElementById(`${side}.${index}.name`).focus());
         },
 
+        /* What was given for an input stays when it gets another name. */
+        renamed() {
+            const { content } = this;
+            const names = content.inputs.map((each) => each.name);
+            const index = names.findIndex((each, at) => each !== this.names[at]);
+            const before = this.names[index];
+            if (names.length === this.names.length && before in content.example && !names.includes(before)) {
+                const { [before]: value, ...others } = content.example;
+                content.example = { ...others, [names[index]]: value };
+            }
+            this.names = names;
+        },
+
         removeParameter(side, index) {
             this.content[side].splice(index, 1);
             this.changed();
@@ -606,7 +622,7 @@
             if (this.isTested) {
                 return "Tested as it is.";
             }
-            return this.content.tested ? "Not tested since your last change." : "Not tested yet: step 3 does.";
+            return this.content.tested ? "Not tested since your last change." : "Not tested yet (step 3).";
         },
 
         async run() {
@@ -840,6 +856,18 @@
         }
         return hash.toString(36);
     }
+
+    /* A listener of django-unfold on every file input expects a text field beside it, and fails. */
+    document.addEventListener(
+        "change",
+        (event) => {
+            if (event.target.id === "files") {
+                event.stopImmediatePropagation();
+                event.target.dispatchEvent(new CustomEvent("chosen"));
+            }
+        },
+        true,
+    );
 
     document.addEventListener("alpine:init", () => window.Alpine.data("publishPage", publishPage));
 })();
