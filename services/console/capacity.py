@@ -83,7 +83,7 @@ def _form(
         "services": services_to_choose(),
         "strategies": STRATEGIES,
         "numbers": [
-            (name, title, given[name], _HELP.get(name, ""), name == problem_field)
+            (name, title, _plain(given[name]), _HELP.get(name, ""), name == problem_field)
             for name, title in _NUMBERS.items()
         ],
         "problem": error.message if error else "",
@@ -92,6 +92,11 @@ def _form(
     }
     status = error.status if error else 200
     return render(request, "services/capacity.html", context, title="Capacity", status=status)
+
+
+def _plain(value: object) -> object:
+    """Numbers without a fraction that says nothing."""
+    return f"{value:g}" if isinstance(value, float) else value
 
 
 @page("capacity/<uuid:run_id>/", name="capacity_run", role=_OWNER)
