@@ -1,12 +1,14 @@
 """Runs of what is not published: a bundle pushed, scored once, and left to the node's eviction."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import wait
 from dataclasses import dataclass
+from typing import Any
 
-from mlops.errors import NodeTimeout
+from mlops.errors import InvalidRequest, NodeTimeout
 from nodes import registry
 from nodes.background import result, start
 from nodes.compute_node import BundleUnknown, ComputeNode
@@ -36,6 +38,21 @@ class OneOff:
     send_ms: float
     call_ms: float
     stages: Mapping[str, float]
+
+    def parsed(self) -> dict[str, Any]:
+        """The result object; raises InvalidRequest for what code has made of it that can reach the
+        interpreter's own."""
+        try:
+            found = json.loads(self.result)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise InvalidRequest(
+                "What came of the run is no JSON: the code has changed how its interpreter writes "
+                "it.",
+                fields="code",
+            )
+        return found
 
 
 def run_once(

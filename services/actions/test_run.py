@@ -141,7 +141,7 @@ def _prepared(
 
 
 def _outcome(run: OneOff) -> TestRun:
-    result = json.loads(run.result)
+    result = run.parsed()
     error = result["errorMessage"]
     part, line = error_place(error)
     return TestRun(

@@ -1,6 +1,7 @@
 """A look into a file, by a script in a shell of a compute node: never in a process of ours."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -21,14 +22,20 @@ if TYPE_CHECKING:
     from mlops.accounts.models import User
 
 _SCRIPTS = Path(__file__).parent / "scripts"
+_OF_A_SCRIPT = re.compile(
+    r"Can't get attribute '(?P<a>\w+)' on <module '__main__'"
+    r"|module '__main__' has no attribute '(?P<b>\w+)'"
+)
+_REPORT_LENGTH = 8 * 1024**2
 _SCRIPT_OF = {"Python": "inspect_python.py", "R": "inspect_r.R"}
 
 
 @dataclass(frozen=True, slots=True)
 class Looker:
-    """Who looks, whether they still want to, and how to tell them how far it is."""
+    """Who looks, with what beside the file; whether they still want to, and whom to tell."""
 
     user: "User"
+    beside: Sequence[StagedFile] = ()
     cancelled: Callable[[], bool] = never
     report: Callable[[str], None] = lambda text: None  # noqa: ARG005 - what it is told
 
@@ -39,7 +46,7 @@ def look_into(file: StagedFile, *, runtime: str, by: Looker) -> dict[str, Any]:
     Raises InvalidRequest for a file that cannot be read, NodeTimeout, Busy and NodeFailure.
     """
     script = (_SCRIPTS / _SCRIPT_OF[runtime]).read_text(encoding="utf-8")
-    report = _run(script, file.name, [file], runtime=runtime, by=by)
+    report = _run(script, file.name, [file, *by.beside], runtime=runtime, by=by)
     if (error := report.get("error")) and not report.get("missing"):
         raise InvalidRequest(_explained(file.name, str(error), report), fields="files")
     return report
@@ -85,18 +92,29 @@ def _run(
             f"{name} is read on a compute node that runs {runtime}, and there is none free at the "
             f"moment. {error.message}"
         ) from error
-    result = json.loads(run.result)
+    try:
+        result = run.parsed()
+    except InvalidRequest:
+        raise misled(name) from None
     if not result["success"]:
         raise InvalidRequest(
             f"{name} could not be read on a compute node: {result['errorMessage']}", fields="files"
         )
+    text = result["outputParameters"].get("report")
     try:
-        report = json.loads(result["outputParameters"]["report"])
-    except (TypeError, ValueError, KeyError):  # what it did when it was read may reach that far
+        report = json.loads(text) if len(text) <= _REPORT_LENGTH else None
+    except (TypeError, ValueError, RecursionError):
         report = None
     if not isinstance(report, dict):
-        raise InvalidRequest(f"{name} could not be read on a compute node.", fields="files")
+        raise misled(name)
     return report
+
+
+def misled(name: str) -> InvalidRequest:
+    """The refusal of a file that reached into the look at it, as code in it can."""
+    return InvalidRequest(
+        f"{name} could not be read on a compute node: nothing sensible came of it.", fields="files"
+    )
 
 
 def _explained(name: str, error: str, report: dict[str, Any]) -> str:
@@ -105,6 +123,13 @@ def _explained(name: str, error: str, report: dict[str, Any]) -> str:
     said = " ".join(str(each) for each in report.get("warnings", []))
     if said:
         text = f"{text} {said}"
+    if lost := _OF_A_SCRIPT.search(error):
+        thing = lost["a"] or lost["b"]
+        return (
+            f"{name} cannot be read: it uses {thing}, which was defined in the notebook or script "
+            f"that saved it. Put {thing} into a file of its own, such as helpers.py, import it "
+            "from there, save the model again, and choose both files together."
+        )
     where = f"Python {report['python']}" if "python" in report else f"R {report.get('r', '')}"
     return (
         f"{text} The file may be damaged, of another kind than its name says, or saved with other "

@@ -1,6 +1,7 @@
 """Which kind of file an upload is, and what can be published of it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
 _TABLES = (".csv", ".tsv", ".json", ".txt")
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 _CODE = {".py": "Python", ".r": "R"}
+_MODELS = (*onnx_model.SUFFIXES, *python_model.SUFFIXES, *r_model.SUFFIXES)
 _CODE_BYTES = 1024**2
 UNDERSTOOD = (
-    "ONNX (.onnx), scikit-learn and other Python models (.joblib, .pkl, .dill), R models (.rds, "
-    ".RData), MLflow model folders (a zip or tar.gz of it, or all its files), code (.py, .R) and "
-    "sample rows (.csv, .json)"
+    "ONNX (.onnx), scikit-learn and other Python models (.joblib, .pkl, .dill), boosters of "
+    "XGBoost (.ubj, .json) and LightGBM (.txt), R models (.rds, .RData), MLflow model folders (a "
+    "zip or tar.gz of it, or all its files), code (.py, .R) and sample rows (.csv, .json)"
 )
 
 
@@ -45,7 +47,7 @@ def propose(
     goes on.
     """
     require_role(user, Role.CONTRIBUTOR)
-    by = Looker(user, cancelled, report)
+    by = Looker(user, cancelled=cancelled, report=report)
     together = [chosen] if isinstance(chosen, Upload) else list(chosen)
     if not together:
         raise InvalidRequest("Choose a file first.", fields="files")
@@ -64,7 +66,7 @@ def _of_one(upload: Upload, by: Looker) -> Proposal:
         return onnx_model.propose(file, user=by.user)
     if lower.endswith(_ARCHIVES):
         return mlflow.propose_archive(upload, by=by)
-    if lower.endswith(python_model.SUFFIXES):
+    if lower.endswith(python_model.SUFFIXES) or beginning.startswith(python_model.BOOSTERS):
         return python_model.propose(file, by=by)
     if lower.endswith(r_model.SUFFIXES):
         return r_model.propose(file, by=by)
@@ -86,19 +88,24 @@ def _of_several(together: Sequence[Upload], by: Looker) -> Proposal:
     """A folder's files, or a model with what it needs beside it."""
     if any(each.name.rpartition("/")[2] == mlflow.MARK for each in together):
         return mlflow.propose_files(together, by=by)
-    known = (
-        *(*onnx_model.SUFFIXES, *python_model.SUFFIXES, *r_model.SUFFIXES),
-        *_CODE,
-    )
-    models = [each for each in together if each.name.lower().endswith(known)]
+    models = [each for each in together if each.name.lower().endswith(_MODELS)]
+    models = models or [each for each in together if each.name.lower().endswith(tuple(_CODE))]
     if len(models) != 1:
         raise InvalidRequest(
-            f"Of these {len(together)} files {len(models)} could be the model. Choose one model "
-            "first, and add what it needs beside it afterwards; or all files of one MLflow model "
-            f"folder, with its {mlflow.MARK}.",
+            f"Of these {len(together)} files {len(models)} could be the model. Choose one model, "
+            "together with what it needs beside it; or all files of one MLflow model folder, with "
+            f"its {mlflow.MARK}.",
             fields="files",
         )
-    return _of_one(models[0], by)
+    (model,) = models
+    folder = model.name[: -len(model.name.rpartition("/")[2])]
+    beside = [
+        StagedFile(each.name.removeprefix(folder), str(each.pk))
+        for each in together
+        if each != model
+    ]
+    proposal = _of_one(model, replace(by, beside=beside))
+    return replace(proposal, files=[*proposal.files, *beside])
 
 
 def _text_of(upload: Upload, max_bytes: int) -> str:

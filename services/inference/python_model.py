@@ -4,12 +4,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from services.inference.looking import Looker, look_into
+from services.inference.looking import Looker, look_into, misled
 from services.inference.proposal import Column, Proposal
 from services.schema import Parameter
 from services.staged import StagedFile
 
-SUFFIXES = (".pkl", ".pickle", ".joblib", ".dill", ".sav")
+SUFFIXES = (".pkl", ".pickle", ".joblib", ".dill", ".sav", ".ubj", ".xgb", ".lgb")
+# How the boosters of XGBoost and LightGBM begin that are saved as JSON and text.
+BOOSTERS = (b'{"learner"', b'{"version"', b"tree\nversion=")
 INPUT, OUTPUT = Parameter("inputData", "data.frame"), Parameter("outputData", "data.frame")
 
 _LIBRARIES = {"sklearn": "scikit-learn", "xgboost": "XGBoost", "lightgbm": "LightGBM"}
@@ -17,6 +19,8 @@ _PACKAGES = {"sklearn": "scikit-learn", "cv2": "opencv-python", "yaml": "PyYAML"
 _LOADERS = {
     "joblib": ("import joblib", "model = joblib.load({})"),
     "dill": ("import dill", 'with open({}, "rb") as file:\n    model = dill.load(file)'),
+    "xgboost": ("import xgboost", "model = xgboost.Booster(model_file={})"),
+    "lightgbm": ("import lightgbm", "model = lightgbm.Booster(model_file={})"),
     "pickle": ("import pickle", 'with open({}, "rb") as file:\n    model = pickle.load(file)'),
 }
 _LINE = 88
@@ -27,7 +31,11 @@ _BY_NEIGHBOURS = frozenset({"LocalOutlierFactor", "DBSCAN", "AgglomerativeCluste
 
 def propose(file: StagedFile, *, by: Looker, kind: str = "python") -> Proposal:
     """What can be published of the file; raises as `looking.look_into`."""
-    return proposal_of(file, look_into(file, runtime="Python", by=by), kind=kind)
+    report = look_into(file, runtime="Python", by=by)
+    try:
+        return proposal_of(file, report, kind=kind)
+    except (LookupError, TypeError, ValueError):
+        raise misled(file.name) from None
 
 
 def proposal_of(file: StagedFile, report: dict[str, Any], *, kind: str = "python") -> Proposal:
@@ -127,6 +135,7 @@ def _init_code(
     importing, loading = _LOADERS[loader]
     takes, categorical = (report["takes"], report["categorical"]) if report else ("frame", {})
     lines = [importing, "import pandas as pd", *(["import xgboost"] * (takes == "matrix"))]
+    lines = [*dict.fromkeys(lines)]
     lines += ["", loading.format(_text(name))]
     if columns and takes != "text":
         lines.append(f"COLUMNS = {_listed([_text(each) for each in columns])}")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.inference.looking import Looker, look_into
+from services.inference.looking import Looker, look_into, misled
 from services.inference.proposal import Column, Proposal
 from services.schema import Parameter
 from services.staged import StagedFile
@@ -17,7 +17,11 @@ _BY_ROWS = frozenset(
 
 def propose(file: StagedFile, *, by: Looker) -> Proposal:
     """What can be published of the file; raises as `looking.look_into`."""
-    return proposal_of(file, look_into(file, runtime="R", by=by))
+    report = look_into(file, runtime="R", by=by)
+    try:
+        return proposal_of(file, report)
+    except (LookupError, TypeError, ValueError):
+        raise misled(file.name) from None
 
 
 def proposal_of(file: StagedFile, report: dict[str, Any]) -> Proposal:

@@ -20,6 +20,14 @@ def load(path):
         import joblib
     except ImportError:
         joblib = None
+    if path.lower().endswith((".ubj", ".xgb", ".json")):
+        import xgboost
+
+        return xgboost.Booster(model_file=path), "xgboost"
+    if path.lower().endswith((".lgb", ".txt")):
+        import lightgbm
+
+        return lightgbm.Booster(model_file=path), "lightgbm"
     if path.lower().endswith(".dill"):
         import dill
 

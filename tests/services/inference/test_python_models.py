@@ -1,4 +1,5 @@
 import io
+import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from sklearn.decomposition import PCA
 from mlops.accounts.models import User
 from mlops.errors import Busy, Forbidden, InvalidRequest
 from services.actions.test_run import test_run as run_before_publishing
-from services.inference import Proposal, propose
+from services.inference import Proposal, looking, propose
+from services.one_off import OneOff
 from tests.nodes.runtime.running import RunningNode
 from tests.services.inference import models
 from tests.services.results import outputs_of
@@ -216,3 +218,83 @@ def test_a_reader_looks_into_nothing(alice: User, rita: User) -> None:
     upload = stage(alice, "model.joblib", io.BytesIO(b"x").getvalue())
     with pytest.raises(Forbidden):
         propose(upload, user=rita)
+
+
+@pytest.mark.parametrize("name", ["model.ubj", "model.json"])
+def test_a_booster_of_xgboost_is_read_as_it_saves_itself(
+    alice: User, declared_node: RunningNode, tmp_path: Path, name: str
+) -> None:
+    xgboost = pytest.importorskip("xgboost")
+    rows = xgboost.DMatrix(models.FLOWERS, [float(each == "setosa") for each in models.SPECIES])
+    xgboost.train({"objective": "binary:logistic"}, rows, 2).save_model(tmp_path / name)
+    proposal = propose(stage(alice, name, (tmp_path / name).read_bytes()), user=alice)
+    assert [each.name for each in proposal.columns] == ["length", "width"]
+    run = test_run_of(alice, proposal)
+    assert run.success, run.error
+
+
+def test_a_booster_of_lightgbm_is_read_as_it_saves_itself(
+    alice: User, declared_node: RunningNode, tmp_path: Path
+) -> None:
+    lightgbm = pytest.importorskip("lightgbm")
+    labels = [each == "setosa" for each in models.SPECIES]
+    model = lightgbm.LGBMClassifier(n_estimators=2, verbose=-1).fit(models.FLOWERS, labels)
+    model.booster_.save_model(tmp_path / "model.txt")
+    proposal = propose(stage(alice, "model.txt", (tmp_path / "model.txt").read_bytes()), user=alice)
+    assert [each.name for each in proposal.columns] == ["length", "width"]
+    run = test_run_of(alice, proposal)
+    assert run.success, run.error
+
+
+HELPERS = b"""
+class Doubling:
+    n_features_in_ = 1
+
+    def predict(self, rows):
+        return [2 * row[0] for row in rows]
+"""
+OF_HELPERS = b"chelpers\nDoubling\n(tR."
+
+
+def test_a_module_of_ones_own_lies_beside_the_model(
+    alice: User, declared_node: RunningNode
+) -> None:
+    chosen = [stage(alice, "m/model.pkl", OF_HELPERS), stage(alice, "m/helpers.py", HELPERS)]
+    proposal = propose(chosen, user=alice)
+    assert [each.name for each in proposal.files] == ["model.pkl", "helpers.py"]
+    assert not proposal.row_independent
+    run = test_run_of(alice, proposal)
+    assert run.outputs == {"outputData": {"prediction": [0.0]}}, run.error
+
+
+def test_without_its_module_it_is_asked_for(alice: User, declared_node: RunningNode) -> None:
+    proposal = propose(stage(alice, "model.pkl", OF_HELPERS), user=alice)
+    assert proposal.missing == ["helpers"]
+    assert "upload that beside the model" in proposal.warnings[-1]
+
+
+def test_what_a_notebook_defined_is_to_be_moved(alice: User, declared_node: RunningNode) -> None:
+    with pytest.raises(InvalidRequest, match="it uses Doubling, which was defined in the notebook"):
+        propose(stage(alice, "model.pkl", b"c__main__\nDoubling\n(tR."), user=alice)
+
+
+@pytest.mark.parametrize(
+    "report", ["not JSON", "[]", '{"library": 1}', '{"error": 1}', "[" * 100_000, "x" * 9_000_000]
+)
+def test_a_report_that_the_file_forged_is_refused(
+    alice: User, monkeypatch: pytest.MonkeyPatch, report: str
+) -> None:
+    result = {"success": True, "errorMessage": "", "outputParameters": {"report": report}}
+    outcome = OneOff(json.dumps(result).encode(), "http://node/", 0.0, 1.0, {})
+    monkeypatch.setattr(looking, "run_once", lambda *args, **named: outcome)
+    with pytest.raises(InvalidRequest, match=r"evil\.pkl (could not|cannot) be read"):
+        propose(stage(alice, "evil.pkl", b"x"), user=alice)
+
+
+def test_a_file_that_breaks_its_interpreter_is_refused(
+    alice: User, declared_node: RunningNode
+) -> None:
+    code = "import json; json.dumps = lambda *a, **n: 'nothing'"
+    content = f"cbuiltins\nexec\n(S{code!r}\ntR.".encode()
+    with pytest.raises(InvalidRequest, match="nothing sensible came of it"):
+        propose(stage(alice, "evil.pkl", content), user=alice)
