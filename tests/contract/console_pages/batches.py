@@ -14,8 +14,8 @@ PAGES = {
     "batch/{}/retry/": Page(
         address="batch/{batch}/retry/", posts=Role.OWNER, form=_CONFIRMED, **_OTHERS
     ),
-    "batch/{}/results.json/": Page(address="batch/{batch}/results.json/", **_OTHERS),
-    "batch/{}/results.csv/": Page(address="batch/{batch}/results.csv/", **_OTHERS),
+    "batch/{}/results.json/": Page(address="batch/{batch}/results.json/", is_data=True, **_OTHERS),
+    "batch/{}/results.csv/": Page(address="batch/{batch}/results.csv/", is_data=True, **_OTHERS),
     "batch/{}/{}/{}/": Page(address="batch/{batch}/0/no-such-file/", status=404, others=404),
     "batch/start/": Page(posts=Role.READER, form={"version": "churn/v1", "rows": "[{}]"}),
     "batch/storing/{}/": Page(
