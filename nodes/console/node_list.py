@@ -210,10 +210,10 @@ class NodeHealthAdmin(LeadsOn, LiveList, CsvList, ReadOnlyAdmin):
         if not row.is_answering:
             return NOTHING
         return format_html(
-            '<span class="two-lines">{} calls, {} sessions<br>{} warm versions</span>',
-            row.n_calls,
-            row.n_sessions,
-            row.n_loaded,
+            '<span class="two-lines">{}<br>{}<br>{}</span>',
+            _counted(row.n_calls, "call"),
+            _counted(row.n_sessions, "session"),
+            _counted(row.n_loaded, "version"),
         )
 
     @admin.display(description="Machine", ordering="report__memory__shellBytes")
@@ -221,7 +221,7 @@ class NodeHealthAdmin(LeadsOn, LiveList, CsvList, ReadOnlyAdmin):
         """The memory that the node and its shells have, and its processors."""
         if not row.is_answering:
             return NOTHING
-        processors = f"{row.capacity:g} processors" if row.capacity else ""
+        processors = f"{row.capacity:g} CPUs" if row.capacity else ""
         return format_html(
             '<span class="two-lines">{}<br>{}</span>', file_size(memory_of(row)), processors
         )
@@ -239,6 +239,10 @@ def _why(row: Any) -> str:
     if node.drained_by and node.state.name == "draining":
         said.append(f"Drained by {node.drained_by}.")
     return " ".join(one for one in said if one)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _figure(row: NodeHealth, runtime: str, name: str) -> object:

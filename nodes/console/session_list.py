@@ -30,6 +30,7 @@ from nodes.models import NodeHealth, Runtime, Session
 
 _LIST = "console:nodes_session_changelist"
 _MOST = 1000  # sessions ended at once
+_OPENING = timedelta(seconds=30)  # in which a node may not know it yet
 _COMMAND = (
     'curl -X POST {url}sessions -H "Authorization: Bearer $MLOPS_TOKEN" '
     "-H 'Content-Type: application/json' -d '{{\"runtimeType\": \"Python\"}}'"
@@ -221,7 +222,18 @@ def _state(row: Any) -> tuple[str, str, str]:
         return "unknown", "neutral", "its node does not answer"
     if str(row.pk) in health.report.get("busySessions", ()):
         return "busy", "warning", ""
+    if _is_lost(row, health):
+        return "lost", "danger", "its node was restarted: end it"
     return "idle", "success", ""
+
+
+def _is_lost(session: Session, health: NodeHealth) -> bool:
+    """Whether the node, which has answered since the session was opened, does not hold it."""
+    held = health.report.get("sessionIds")
+    if held is None or len(held) < health.n_sessions or health.last_seen_at is None:
+        return False  # the node has not named all that it holds
+    is_older = session.created_at < health.last_seen_at - _OPENING
+    return is_older and str(session.pk) not in held
 
 
 def _ending(request: HttpRequest) -> list[Job]:

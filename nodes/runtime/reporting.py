@@ -60,6 +60,7 @@ def health(node: "ComputeNode") -> dict[str, Any]:
         "runtimes": {name: pool.health() for name, pool in node.pools.items()},
         "pools": list(islice(node.dedicated.reports(), _MOST_REPORTED)),
         "sessions": n_sessions,
+        "sessionIds": node.sessions.ids()[:_MOST_REPORTED],
         "busySessions": node.sessions.busy_ids()[:_MOST_REPORTED],
         "isolation": node.isolation.report(),
         "load": {

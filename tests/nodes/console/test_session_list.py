@@ -1,12 +1,14 @@
 """Sessions on the console."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from mlops.accounts.models import AuditEntry, User
 from mlops.jobs import running
@@ -61,6 +63,18 @@ def test_a_session_is_busy_when_its_node_said_so(alice: User) -> None:
     page = text_of(signed_in("alice"), LIST)
     for state in ("busy", "idle", "unknown"):
         assert len(re.findall(rf'badge-\w+">{state}</span>', page)) == 1
+
+
+def test_a_session_that_its_node_holds_no_more_is_lost(alice: User) -> None:
+    lost = create_session(alice, "lost one")
+    Session.objects.update(created_at=timezone.now() - timedelta(hours=1))
+    fresh = create_session(alice, "fresh one")
+    create_health(A, report={"sessions": 0, "sessionIds": []})
+    page = text_of(signed_in("alice"), LIST)
+    assert len(re.findall(r'badge-danger">lost</span>', page)) == 1
+    assert len(re.findall(r'badge-success">idle</span>', page)) == 1
+    assert str(lost.pk) in page
+    assert str(fresh.pk) in page
 
 
 def test_many_sessions_take_as_many_statements_as_one(alice: User) -> None:

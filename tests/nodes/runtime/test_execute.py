@@ -226,6 +226,7 @@ def test_calls_are_served_in_order_and_some_need_not_wait(
     report = shared.node.http.get("/v1/health").json()
     assert report["sessions"] >= 1
     assert shared.id in report["busySessions"]
+    assert shared.id in report["sessionIds"]
     (tmp_path / "go").touch()
     assert first.result()["consoleOutput"] == "begun\nended\n"
     assert second.result()["consoleOutput"] == "second\n"
