@@ -5,7 +5,7 @@ import json
 import logging
 import sys
 from collections.abc import Mapping, Sequence
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, JsonResponse
@@ -73,6 +73,13 @@ class NeverRefuseNegotiation(DefaultContentNegotiation):
 
 class CaseInsensitiveSerializer(serializers.Serializer[Any]):
     """A serializer whose property names match in any case; unknown ones are ignored."""
+
+    @classmethod
+    def of(cls, request: Request) -> Self:
+        """The valid body of the request; raises ValidationError that says what is wrong with it."""
+        body = cls(data=request.data)
+        body.is_valid(raise_exception=True)
+        return body
 
     def to_internal_value(self, data: Any) -> Any:
         """The validated data, keyed by the declared names."""

@@ -1,6 +1,6 @@
 """Who has been seen here, in which role, and what the declared groups come to."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,8 +12,9 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from mlops.accounts.models import ApiKey, RefreshToken, TokenFamily, User
-from mlops.accounts.role_reasons import declared_groups, granting_groups, name_of
-from mlops.accounts.roles import Role, role_of
+from mlops.accounts.role_reasons import declared_groups, name_of
+from mlops.accounts.roles import Role, role_by
+from mlops.accounts.sign_in import methods
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +47,16 @@ def role_table() -> RoleTable:
     by_group: Counter[str] = Counter()
     by_role: Counter[str] = Counter()
     n_implicit = 0
-    roles = declared_groups()
-    for user, role in _roles():
-        by_role[name_of(role)] += 1
-        own = user.group_names()
-        declared = [name for one in roles for name in granting_groups(own, one)]
-        by_group.update(declared)
-        n_implicit += not declared and not _is_fixed(user)
+    declared = {name: name.lower() for names in declared_groups().values() for name in names}
+    for seen in _everybody():
+        by_role[name_of(seen.role)] += 1
+        own = [name for name, lower in declared.items() if lower in seen.groups]
+        by_group.update(own)
+        n_implicit += not own and not seen.is_fixed
     return RoleTable(
         groups=[
-            GroupRow(role.name.title(), name, by_group[name])
-            for role, names in sorted(roles.items(), reverse=True)
+            GroupRow(name_of(role), name, by_group[name])
+            for role, names in sorted(declared_groups().items(), reverse=True)
             for name in names
         ],
         n_by_role=dict(by_role),
@@ -66,23 +66,38 @@ def role_table() -> RoleTable:
 
 def in_role(users: QuerySet[User], name: str) -> QuerySet[User]:
     """Those of the users who have the role of this name, or "No role"."""
-    found = [user.pk for user, role in _roles() if (name_of(role)) == name]
-    return users.filter(pk__in=found)
+    return users.filter(pk__in=[seen.pk for seen in _everybody() if name_of(seen.role) == name])
 
 
-def _roles() -> Iterator[tuple[User, Role | None]]:
-    """Everybody, each with their role. Groups are compared in Python, as databases know no case."""
-    users = User.objects.only(
-        "username", "sign_in_method", "is_superuser", "assigned_role", "directory_groups"
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What matters of an account here; no group changes the role of one that `is_fixed`."""
+
+    pk: int
+    role: Role | None
+    groups: frozenset[str]  # in lower case
+    is_fixed: bool
+
+
+def _everybody() -> Iterator[_Seen]:
+    """All accounts. Groups are compared in Python, as databases know no case."""
+    local_groups: dict[int, set[str]] = defaultdict(set)
+    memberships = User.groups.through.objects.values_list("user_id", "group__name")
+    for pk, group in memberships.iterator():
+        local_groups[pk].add(group.lower())
+    rows = User.objects.values_list(
+        "pk", "sign_in_method", "assigned_role", "is_superuser", "directory_groups"
     )
-    for user in users.prefetch_related("groups"):
-        yield user, role_of(user)
-
-
-def _is_fixed(user: User) -> bool:
-    """Whether no group changes the user's role."""
-    is_local = user.sign_in_method == User.Method.LOCAL
-    return user.sign_in_method == User.Method.SERVICE or (user.is_superuser and is_local)
+    roles: dict[tuple[str, int | None, bool, frozenset[str]], Role | None] = {}
+    for pk, method, assigned, is_superuser, directory_groups in rows.iterator():
+        is_local = method == methods.LOCAL
+        own = local_groups[pk] if is_local else map(str.lower, directory_groups)
+        groups = frozenset(own)
+        key = (method, assigned, is_superuser, groups)
+        if key not in roles:
+            roles[key] = role_by(method, assigned, is_superuser, groups.copy)
+        is_fixed = method == methods.SERVICE or (is_superuser and is_local)
+        yield _Seen(pk, roles[key], groups, is_fixed)
 
 
 def _is_usable() -> Combinable | Q:

@@ -1,5 +1,6 @@
 """The role a user acts in (wire-api section 10)."""
 
+from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -29,9 +30,19 @@ def role_of(user: "User") -> Role | None:
 
     The local administrator is an Owner, and a service account has the role it was made with.
     """
-    if user.sign_in_method == methods.SERVICE:
-        return Role(user.assigned_role) if user.assigned_role else None
-    if user.is_superuser and user.sign_in_method == methods.LOCAL:
+    return role_by(user.sign_in_method, user.assigned_role, user.is_superuser, user.group_names)
+
+
+def role_by(
+    sign_in_method: str,
+    assigned_role: int | None,
+    is_superuser: bool,
+    group_names: Callable[[], frozenset[str]],
+) -> Role | None:
+    """The same by what an account's row says; its groups, in lower case, are asked for at need."""
+    if sign_in_method == methods.SERVICE:
+        return Role(assigned_role) if assigned_role else None
+    if is_superuser and sign_in_method == methods.LOCAL:
         return Role.OWNER
     declared = {
         Role[name.upper()]: {group.lower() for group in groups}
@@ -40,7 +51,7 @@ def role_of(user: "User") -> Role | None:
     }
     if not declared:
         return implicit_role(set())
-    own_groups = user.group_names()
+    own_groups = group_names()
     granted = [role for role, groups in declared.items() if own_groups & groups]
     return max(granted, default=implicit_role(set(declared)))
 

@@ -88,8 +88,7 @@ class ComputeNodes(APIView):
 
 def entries_of(request: Request) -> list[str]:
     """The entries in the body."""
-    body = Entries(data=request.data)
-    body.is_valid(raise_exception=True)
+    body = Entries.of(request)
     return list(body.validated_data["entries"])
 
 

@@ -120,8 +120,7 @@ class SessionExecute(APIView):
     def post(self, request: Request, session_id: str) -> HttpResponse:
         """Run code in the session and wait for its end; earlier calls come first."""
         own_session(user=caller(request), session_id=session_id)
-        body = ExecuteRequest(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = ExecuteRequest.of(request)
         answer = execute(
             user=caller(request),
             session_id=session_id,

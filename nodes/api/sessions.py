@@ -56,8 +56,7 @@ class Sessions(APIView):
     )
     def post(self, request: Request) -> Response:
         """Lend a shell to the caller."""
-        body = CreateSessionRequest(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = CreateSessionRequest.of(request)
         session = open_session(
             user=caller(request),
             runtime=body.validated_data.get("runtimeType") or Runtime.R.value,

@@ -68,8 +68,7 @@ class SessionSnapshot(APIView):
     def post(self, request: Request, session_id: str) -> Response:
         """Save the session's objects and files."""
         own_session(user=caller(request), session_id=session_id)
-        body = CreateSnapshotRequest(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = CreateSnapshotRequest.of(request)
         snapshot = create_snapshot(
             user=caller(request),
             session_id=session_id,

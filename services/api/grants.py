@@ -84,8 +84,7 @@ class GrantsOfService(APIView):
         publish new versions of it.
         """
         service_to_govern(user=caller(request), name=name)  # before the body is judged
-        body = GrantsRequest(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = GrantsRequest.of(request)
         said: dict[str, Any] = body.validated_data
         service = set_grants(
             user=caller(request),

@@ -63,8 +63,7 @@ class ServicePool(APIView):
 
         It is done afterwards: ask for the status until it is `Success` on all nodes.
         """
-        body = PoolRequest(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = PoolRequest.of(request)
         said: dict[str, Any] = body.validated_data
         configured = configure_pool(
             user=caller(request),

@@ -33,8 +33,7 @@ def _described(versions: VersionQuerySet, request: Request) -> list[Any]:
 
 def _publish(request: Request, name: str, version: str | None) -> Response:
     """Publish what the body says and answer with the version's name."""
-    body = PublishRequest(data=request.data)
-    body.is_valid(raise_exception=True)
+    body = PublishRequest.of(request)
     published = publish_version(
         user=caller(request), name=name, version=version, definition=body.definition()
     )
@@ -122,8 +121,7 @@ class ServiceVersion(_ServicesView):
     )
     def patch(self, request: Request, name: str, version: str) -> Response:
         """Change a version: what is absent or null stays, an empty list clears."""
-        body = PatchRequest(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = PatchRequest.of(request)
         patched = patch_version(
             user=caller(request), name=name, version=version, definition=body.definition()
         )

@@ -91,8 +91,7 @@ class ApiKeys(APIView):
     )
     def post(self, request: Request) -> Response:
         """Make a key of one's own account or, as an Owner, of a service account."""
-        body = ApiKeyRequest(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = ApiKeyRequest.of(request)
         made = create_api_key(user=caller(request), **body.validated_data)
         answer = {**ApiKeyEntry(made.key).data, "key": made.text}
         headers = {"Cache-Control": "no-store"}

@@ -73,8 +73,7 @@ class ServiceAccounts(APIView):
     )
     def post(self, request: Request) -> Response:
         """Make a service account; it has no key yet."""
-        body = ServiceAccountRequest(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = ServiceAccountRequest.of(request)
         role = Role[body.validated_data.pop("role").upper()]
         account = create_service_account(user=caller(request), role=role, **body.validated_data)
         return Response(ServiceAccount(account).data, status=status.HTTP_201_CREATED)
