@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
-from mlops.accounts.roles import Role
 from mlops.accounts.token_cache import Caller
 from mlops.console.api_calls import ApiCall
 from mlops.console.pages import caller_of, page, render
@@ -81,7 +80,6 @@ def render_version(
         "name": version.name,
         "may_write": is_writable,
         "may_govern": is_governed,
-        "may_publish": caller.role is not None and caller.role >= Role.CONTRIBUTOR,
         "has_shells": version.runtime_type != RuntimeType.REALTIME,
         "access": version.access,
         "who": _named(version.service),

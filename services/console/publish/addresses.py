@@ -1,6 +1,6 @@
 """Where what was published is on the console."""
 
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from services.models import Version
 
@@ -12,7 +12,4 @@ def published_address(version: Version) -> str:
 
 def version_address(version: Version) -> str:
     """Where the page of a version is."""
-    try:
-        return reverse("console:version", args=[version.name, version.version])
-    except NoReverseMatch:
-        return reverse("console:services_version_change", args=[version.pk])
+    return reverse("console:version", args=[version.name, version.version])

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from mlops.accounts.roles import Role
@@ -107,16 +107,9 @@ def published(request: HttpRequest, name: str, version: str) -> HttpResponse:
         "calls": calls_for(found, base_url, found.example),
         "open_to": _open_to(found),
         "version_address": version_address(found),
-        "keys_address": _keys_address(),
+        "keys_address": reverse("console:account"),
     }
     return render(request, "services/publish/published.html", context, title=f"Published {found}")
-
-
-def _keys_address() -> str:
-    try:
-        return reverse("console:account")
-    except NoReverseMatch:
-        return ""
 
 
 def _open_to(version: Version) -> str:

@@ -315,11 +315,24 @@
                 const outcome = await this.follow(job, (text) => (this.inferring = `${text}…`));
                 this.propose(outcome, done);
             } catch (error) {
-                this.addFiles(done.map((each) => ({ name: each.name, upload: each.id })));
-                this.explain(error, "files");
+                this.keepAsTheyAre(done, error);
             } finally {
                 this.inferring = "";
             }
+        },
+
+        /* Files that say nothing of themselves, which code may read all the same. */
+        keepAsTheyAre(done, error) {
+            if (this.content.runtime_type === "Realtime" || !(error instanceof Refused)) {
+                this.explain(error, "files");
+                return;
+            }
+            this.addFiles(done.map((each) => ({ name: each.name, upload: each.id })));
+            const names = done.map((each) => each.name).join(", ");
+            this.proposal = {
+                title: `${names}: there for your code to read, in its working directory.`,
+                warnings: [error.message],
+            };
         },
 
         propose(proposal, done) {
