@@ -659,8 +659,7 @@
                 this.runJob = job;
                 const { run, problem } = await this.follow(job, (text) => (this.runText = `${text}…`));
                 if (problem) {
-                    this.refuse(problem);
-                    return;
+                    throw new Refused(problem);
                 }
                 this.result = run;
                 if (run.success) {
@@ -670,7 +669,7 @@
                     this.markLine(run.error_part, run.error_line);
                 }
             } catch (error) {
-                this.explain(error, "");
+                this.explain(error, "run");
             } finally {
                 this.running = false;
                 this.runJob = "";
