@@ -157,7 +157,9 @@ class NodeHealthAdmin(LeadsOn, LiveList, CsvList, ReadOnlyAdmin):
         """Ask before they are declared no longer."""
         return ask(request, VERBS["remove"], _addresses(chosen))
 
-    def _csv_of(self, found: QuerySet[Any]) -> Iterator[bytes]:
+    def csv_of(self, found: QuerySet[Any]) -> Iterator[bytes]:
+        """The headers and all rows, whose states follow from what is drained now."""
+        yield csv_lines([list(self.csv_columns)])
         drains = Drains.read()
         for row in found.iterator(chunk_size=1000):
             _give_states([row], drains)
