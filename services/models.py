@@ -91,6 +91,7 @@ class Version(models.Model):
             models.Index(fields=["service", "-updated_at"], name="version_last_changed"),
             models.Index(fields=["created_at"], name="version_by_creation"),
             models.Index(fields=["updated_at"], name="version_by_change"),
+            models.Index(fields=["runtime_type"], name="version_by_runtime"),
         ]
         ordering = ["created_at", "id"]
 

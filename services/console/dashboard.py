@@ -128,6 +128,8 @@ def _rounded(rate: float) -> float:
 def _change(rate: float, former: float) -> str:
     if not former:
         return "no calls in the hour before" if not rate else "up from none in the hour before"
+    if not rate:
+        return f"{shown.number(_rounded(former))} in the hour before"
     change = rate / former - 1
     if abs(change) < 0.01:
         return "as in the hour before"

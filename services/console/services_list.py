@@ -99,7 +99,9 @@ class ServiceAdmin(LeadsOn, CsvList, ReadOnlyAdmin):
         _add_lines(changes.result_list)
         return changes
 
-    def _csv_of(self, found: QuerySet[Any]) -> Iterator[bytes]:
+    def csv_of(self, found: QuerySet[Any]) -> Iterator[bytes]:
+        """The headers and all rows, each knowing what the columns need."""
+        yield csv_lines([list(self.csv_columns)])
         rows = found.iterator(chunk_size=_CSV_ROWS_AT_ONCE)
         while some := list(islice(rows, _CSV_ROWS_AT_ONCE)):
             _add_lines(some)

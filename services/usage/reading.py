@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from django.db.models import F, Q, Sum
+from django.utils import timezone
 
 from mlops.usage.minutes import HOUR, MINUTE, Bucket, Span, minute_of
 from services.models import Usage
@@ -14,6 +15,7 @@ from services.usage.percentiles import percentile
 from services.usage.recording import COLUMNS, N_TIMES
 
 HOURS_OF_SPARKLINES = 24
+_BY_MINUTES_WITHIN = timedelta(hours=2)
 
 Key = TypeVar("Key")
 _SUMS = {f"sum_{name}": Sum(name) for name in COLUMNS}
@@ -165,19 +167,26 @@ class Failing:
     sums: Sums
 
 
-def failing_versions(*, since: datetime) -> list[Failing]:
-    """The versions that had errors since then, most errors first; deleted ones included."""
+def failing_versions(*, since: datetime, now: datetime | None = None) -> list[Failing]:
+    """The versions that had errors since then, most errors first; deleted ones included.
+
+    Of more than some hours all of the first hour counts.
+    """
+    now = now or timezone.now()
+    resolution = MINUTE if now - since < _BY_MINUTES_WITHIN else HOUR
+    # Each by itself: databases would rather look at every version than at a range.
+    minutes = range(minute_of(since, resolution), minute_of(now) + 1, resolution)
     rows = (
-        Usage.objects.filter(resolution=MINUTE, minute__gte=minute_of(since))
+        Usage.objects.filter(resolution=resolution, minute__in=minutes)
         .filter(of__startswith=scopes.VERSION)
         .values_list("of")
-        .annotate(**_SUMS)
-        .filter(Q(sum_failures__gt=0) | Q(sum_faults__gt=0))
+        .annotate(Sum("calls"), n_failures=Sum("failures"), n_faults=Sum("faults"))
+        .filter(Q(n_failures__gt=0) | Q(n_faults__gt=0))
     )
     found = []
-    for of, *values in rows:
+    for of, calls, failures, faults in rows:
         if parts := scopes.version_in(of):
-            found.append(Failing(*parts, Sums.of(values)))
+            found.append(Failing(*parts, Sums(calls, failures, faults)))
     return sorted(found, key=lambda each: -each.sums.errors)
 
 

@@ -2,6 +2,7 @@
 
 import io
 import random
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -104,14 +105,32 @@ def _insert(kind: type[models.Model], columns: Sequence[str], rows: Iterable[Any
                 text = io.StringIO("".join("\t".join(map(str, row)) + "\n" for row in some))
                 cursor.copy_expert(f"COPY {table} ({names}) FROM STDIN", text)
         return
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA synchronous=OFF")
-        cursor.execute("PRAGMA cache_size=-1000000")
-    places = ", ".join(["%s"] * len(columns))
-    while some := list(islice(waiting, 200_000)):
-        with transaction.atomic(), connection.cursor() as cursor:
-            insert = f"INSERT INTO {table} ({names}) VALUES ({places})"  # noqa: S608 - our names
-            cursor.executemany(insert, some)
+    with connection.cursor() as cursor, _indexed_later(cursor, table.strip('"')):
+        places = ", ".join(["%s"] * len(columns))
+        insert = f"INSERT INTO {table} ({names}) VALUES ({places})"  # noqa: S608 - our names
+        while some := list(islice(waiting, 200_000)):
+            with transaction.atomic():
+                cursor.executemany(insert, some)
+
+
+@contextmanager
+def _indexed_later(cursor: Any, table: str) -> Iterator[None]:
+    """SQLite makes the table's indexes at the end, which takes a tenth of the time."""
+    cursor.execute("PRAGMA synchronous=OFF")
+    cursor.execute("SELECT sql FROM sqlite_master WHERE name = %s", [table])
+    (sql,) = cursor.fetchone()
+    cursor.execute(
+        "SELECT sql FROM sqlite_master WHERE tbl_name = %s AND type = 'index' AND sql NOT NULL",
+        [table],
+    )
+    indexes = [index for (index,) in cursor.fetchall()]
+    unique = re.search(r', CONSTRAINT "(\w+)" UNIQUE (\([^)]*\))', sql)
+    assert unique, sql
+    cursor.execute(f'DROP TABLE "{table}"')
+    cursor.execute(sql.replace(unique[0], ""))
+    yield
+    for index in [*indexes, f'CREATE UNIQUE INDEX "{unique[1]}" ON "{table}" {unique[2]}']:
+        cursor.execute(index)
 
 
 def _users(number: int, now: datetime) -> list[User]:

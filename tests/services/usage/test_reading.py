@@ -98,7 +98,7 @@ def test_lines_of_versions_are_apart() -> None:
         lambda: series("", DAY, now=NOW),
         lambda: sums("", NOW - timedelta(hours=1), NOW),
         lambda: sparklines([f"service-{number}" for number in range(50)], now=NOW),
-        lambda: failing_versions(since=NOW - timedelta(minutes=15)),
+        lambda: failing_versions(since=NOW - timedelta(minutes=15), now=NOW),
     ],
 )
 def test_reading_is_one_query(
@@ -114,7 +114,7 @@ def test_failing_versions_are_those_with_errors_lately() -> None:
     record(NOW, 0.1, name="breaks", status=503, is_success=False)
     record(NOW, 0.1, name="works")
     record(NOW - timedelta(hours=1), 0.1, name="failed", is_success=False)
-    found = failing_versions(since=NOW - timedelta(minutes=15))
+    found = failing_versions(since=NOW - timedelta(minutes=15), now=NOW)
     assert [(each.name, each.version) for each in found] == [("fails", "v1"), ("breaks", "v1")]
     assert [(each.sums.failures, each.sums.faults) for each in found] == [(2, 0), (0, 1)]
 
