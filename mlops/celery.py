@@ -45,7 +45,7 @@ app.conf.beat_schedule = {
     "sweep batches": every(300, "services.tasks.sweep_batches"),
     "sweep uploads": every(3600, "services.tasks.sweep_uploads"),
     "sweep drafts": every(3600, "services.tasks.sweep_drafts"),
-    "sweep temporary services": every(3600, "services.tasks.sweep_temporary_services"),
+    "sweep temporary services": every(600, "services.tasks.sweep_temporary_services"),
     "sweep blobs": every(3600, "mlops.blobs.tasks.sweep_blobs"),
     "remove dead tokens": every(3600, "mlops.accounts.tasks.remove_dead_tokens"),
     "forget failed sign-ins": every(300, "mlops.accounts.tasks.forget_failed_sign_ins"),

@@ -10,7 +10,7 @@ from services.models import Service, Version
 
 PREFIX = "mlops-test-"
 _NAME = re.compile(f"{PREFIX}[0-9a-f]{{32}}")
-_LEFT_BEHIND = timedelta(hours=2)  # longer than any test takes
+_LEFT_BEHIND = timedelta(minutes=70)  # longer than any test takes
 
 
 def sweep(now: datetime) -> int:

@@ -37,7 +37,8 @@ def route(node: ComputeNode, method: str, path: str, handler: Handler) -> Route:
 
     async def endpoint(request: Request) -> Response:
         if request.headers.get("x-laps"):
-            laps.note_traced(correlation_id(request), f"{method} {request.url.path}")
+            path = request.scope.get("raw_path", b"").decode("latin-1")
+            laps.note_traced(correlation_id(request), f"{method} {path}")
         try:
             return await handler(node, request)
         except NodeError as error:
