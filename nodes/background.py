@@ -5,6 +5,7 @@ Views, tasks and commands share it, and with it the kept-alive connections.
 
 import asyncio
 import concurrent.futures
+import contextvars
 import itertools
 import os
 import threading
@@ -12,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterat
 from typing import Any, TypeVar
 
 import uvloop
+from asgiref.sync import AsyncToSync, SyncToAsync
 
 from mlops.database import release_connection
 from mlops.errors import Stopping
@@ -42,7 +44,7 @@ class _Background:
                     target=self._loop.run_forever, name="node-calls", daemon=True
                 )
                 thread.start()
-            return asyncio.run_coroutine_threadsafe(main, self._loop)
+            return _context().run(asyncio.run_coroutine_threadsafe, main, self._loop)
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Have the loop call `callback`; takes no lock, so that the garbage collector may ask."""
@@ -55,6 +57,23 @@ class _Background:
             self._is_stopped = True
             if self._loop is not None:
                 asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result(5)
+
+
+def _context() -> contextvars.Context:
+    """The caller's context without its thread.
+
+    In a request asgiref would do the database work of the coroutine in the very thread that waits
+    for the coroutine, and neither would ever go on.
+    """
+    context = contextvars.copy_context()
+    context.run(_leave_thread)
+    return context
+
+
+def _leave_thread() -> None:
+    AsyncToSync.executors.current = None
+    SyncToAsync.thread_sensitive_context.set(None)  # type: ignore[arg-type]
+    SyncToAsync.deadlock_context.set(False)
 
 
 async def _cancel_others() -> None:

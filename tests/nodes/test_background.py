@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
+from asgiref.sync import ThreadSensitiveContext, async_to_sync, sync_to_async
 
+from mlops.correlation import correlated, current_id
 from mlops.errors import Stopping
 from nodes import background, hop
 from nodes.background import SyncStream, run_sync, run_sync_feeding
@@ -66,6 +68,24 @@ def test_any_thread_gets_the_result_of_a_coroutine() -> None:
     for thread in threads:
         thread.join()
     assert sorted(results) == list(range(1, 9))
+
+
+def test_a_coroutine_may_need_the_threads_of_the_request_that_waits_for_it() -> None:
+    """As when a call of a view finds that the list of nodes has to be read anew."""
+
+    async def working() -> str:
+        return await sync_to_async(current_id)()
+
+    def view() -> str:
+        return run_sync(asyncio.wait_for(working(), 20))
+
+    async def request() -> str:
+        async with ThreadSensitiveContext():
+            with correlated("the-id"):
+                return await sync_to_async(view)()
+
+    assert asyncio.run(request()) == "the-id"
+    assert async_to_sync(sync_to_async(view))() == ""
 
 
 def test_an_error_comes_through() -> None:
