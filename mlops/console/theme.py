@@ -55,6 +55,7 @@ UNFOLD: dict[str, Any] = {
     "SCRIPTS": [
         lambda request: static("console/console.js"),  # noqa: ARG005
         lambda request: static("console/charts.js"),  # noqa: ARG005
+        lambda request: static("console/keyboard.js"),  # noqa: ARG005
     ],
     "SITE_URL": None,  # the console is all there is to see
     "SHOW_HISTORY": False,

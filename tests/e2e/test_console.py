@@ -75,7 +75,7 @@ def test_no_page_breaks_the_policy_that_it_is_sent_with(one_box: OneBox, page: P
 def test_the_scripts_of_pages_work_under_their_policy(one_box: OneBox, page: Page) -> None:
     sign_in(page, one_box.url, "admin", one_box.admin_password)
     page.keyboard.press("Control+k")
-    expect(page.get_by_placeholder("Type to search").last).to_be_visible()
+    expect(page.get_by_role("combobox", name="Search and commands")).to_be_focused()
     page.goto(f"{one_box.url}/docs")
     expect(page.get_by_text("Publish R and Python code and models")).to_be_visible()
 

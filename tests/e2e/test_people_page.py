@@ -142,3 +142,13 @@ def test_arrows_choose_among_what_is_found_and_themes_change(one_box: OneBox, ow
     expect(owner.get_by_role("option", name="Sign out")).to_be_visible()
     owner.keyboard.press("Enter")
     expect(owner.locator("input[name=password]")).to_be_visible()
+
+
+def test_menus_and_filters_are_worked_by_keyboard(one_box: OneBox, owner: Page) -> None:
+    owner.goto(f"{one_box.url}/console/people/")
+    owner.get_by_role("button", name="Filters").press("Enter")
+    expect(owner.get_by_role("link", name="Contributor", exact=True)).to_be_visible()
+    owner.keyboard.press("Escape")
+    owner.get_by_role("button", name="admin").press(" ")
+    owner.get_by_role("link", name="My account").press("Enter")
+    expect(owner).to_have_url(re.compile("/console/account/"))

@@ -17,7 +17,7 @@ from mlops.accounts import local_accounts
 from mlops.accounts.console.doing import Problem
 from mlops.accounts.console.passwords import new_password, rule
 from mlops.accounts.console.person import address_of, group_choices, typed_groups
-from mlops.accounts.console.sign_in_state import glass, method_in_words, state
+from mlops.accounts.console.sign_in_state import KEPT_IN, glass, method_in_words, state
 from mlops.accounts.models import User
 from mlops.accounts.people import in_role, role_table, with_counts
 from mlops.accounts.role_reasons import implicit_role_in_words, name_of, reason_of
@@ -52,11 +52,11 @@ class RoleFilter(admin.SimpleListFilter):
 class MethodFilter(admin.SimpleListFilter):
     """By where an account is kept."""
 
-    title, parameter_name = "kept in", "method"
+    title, parameter_name = "where it is kept", "method"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
         """The methods."""
-        return [(str(value), str(label)) for value, label in User.Method.choices]
+        return list(KEPT_IN.items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:  # noqa: ARG002
         """Those that are kept there."""
@@ -103,7 +103,6 @@ class UserAdmin(CsvList, ReadOnlyAdmin):
     )
     list_display_links = ("account",)
     list_filter = (RoleFilter, MethodFilter, ActiveFilter)
-    list_filter_submit = True
     list_filter_sheet = True
     list_before_template = "accounts/people_overview.html"
     search_fields = ("username", "display_name", "email")
@@ -115,7 +114,7 @@ class UserAdmin(CsvList, ReadOnlyAdmin):
         "Display name": lambda user: user.display_name,
         "Role": lambda user: reason_of(user).name,
         "Why": lambda user: reason_of(user).why,
-        "Kept in": lambda user: user.get_sign_in_method_display(),
+        "Kept": lambda user: KEPT_IN[user.sign_in_method],
         "Active": lambda user: "yes" if user.is_active else "no",
         "Last sign-in (UTC)": lambda user: (
             f"{user.last_login:%Y-%m-%d %H:%M:%S}" if user.last_login else ""
@@ -156,10 +155,10 @@ class UserAdmin(CsvList, ReadOnlyAdmin):
         """Why it is that role."""
         return reason_of(user).why
 
-    @admin.display(description="Kept in", ordering="sign_in_method")
+    @admin.display(description="Kept", ordering="sign_in_method")
     def kept_in(self, user: User) -> str:
         """Where the account is kept."""
-        return str(user.get_sign_in_method_display())
+        return KEPT_IN[user.sign_in_method]
 
     @display(  # type: ignore[untyped-decorator]
         description="State",

@@ -10,6 +10,14 @@ from mlops.accounts.sign_in import methods
 from mlops.accounts.sign_in.entra.provider import provider
 from mlops.accounts.sign_in.status import authentication
 
+# Where accounts are kept, as people say it.
+KEPT_IN: dict[str, str] = {
+    methods.LOCAL: "Here",
+    methods.LDAP: "LDAP",
+    methods.ENTRA: "Entra ID or OpenID",
+    methods.SERVICE: "Here, for an application",
+}
+
 _COLOURS = {"pass": "success", "warn": "warning", "fail": "danger"}
 _WORDS = {"pass": "works", "warn": "works, with a warning", "fail": "does not work"}
 
