@@ -37,7 +37,6 @@ def draft(request: HttpRequest, draft_id: UUID) -> HttpResponse:
         return HttpResponseRedirect(published_address(found.published))
     changed = found.based_on if found.is_edit else None
     is_realtime = found.content.get("runtime_type") == REALTIME
-    what = "a model file" if is_realtime else f"{found.content.get('runtime_type')} code"
     context = {
         "draft": found,
         "changed": changed,
@@ -47,8 +46,15 @@ def draft(request: HttpRequest, draft_id: UUID) -> HttpResponse:
         "pool_max": settings.DEDICATED_POOL_MAX_SIZE,
         "state": _state(request, found),
     }
-    title = f"Change {changed}" if changed else f"Publish {what}"
-    return render(request, "services/publish/draft.html", context, title=title)
+    return render(request, "services/publish/draft.html", context, title=_title(found))
+
+
+def _title(draft: Draft) -> str:
+    if draft.based_on is not None:
+        base = draft.based_on
+        return f"Change {base}" if draft.is_edit else f"New version of {base.name}"
+    kind = draft.content.get("runtime_type")
+    return "Publish a model file" if kind == REALTIME else f"Publish {kind} code"
 
 
 @page(
