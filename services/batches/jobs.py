@@ -11,12 +11,13 @@ from mlops.blobs.models import Blob
 from mlops.errors import NotFound
 from mlops.jobs.kinds import job
 from mlops.jobs.running import JobContext
+from services.actions.cancel_batch import cancel_batch
 from services.actions.lookup import version_to_consume
 from services.actions.retry_batch import retry_batch
 from services.actions.start_batch import start_batch
 from services.batches.tables import read_table
 
-START, RETRY = "start batch", "retry batch"
+START, RETRY, CANCEL = "start batch", "retry batch", "cancel batches"
 
 
 @job(START)
@@ -49,3 +50,18 @@ def retry(context: JobContext, *, batch_id: str) -> dict[str, Any]:
     """The id of a new batch of what failed in another one."""
     context.report({"step": "storing the items"})
     return {"batch": str(retry_batch(user=context.user, batch_id=UUID(batch_id)).pk)}
+
+
+@job(CANCEL)
+def cancel(context: JobContext, *, batch_ids: list[str]) -> dict[str, Any]:
+    """How many batches were removed with their results."""
+    n_removed = 0
+    for batch_id in batch_ids:
+        context.raise_if_cancelled()
+        try:
+            cancel_batch(user=context.user, batch_id=UUID(batch_id))
+            n_removed += 1
+        except NotFound:
+            pass  # somebody else has done it
+        context.report({"done": n_removed, "total": len(batch_ids)})
+    return {"removed": n_removed}

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -22,6 +23,7 @@ from mlops.console.pages import user_of
 from mlops.console.read_only import LeadsOn, ReadOnlyAdmin
 from mlops.console.shown import NOTHING, duration, number, relative_time
 from mlops.console.site import site
+from services.console.batch_cancelling import MOST, ask
 from services.console.batches import (
     CONDITIONS,
     LABELS,
@@ -110,6 +112,7 @@ class BatchAdmin(LeadsOn, LiveList, CsvList, ReadOnlyAdmin):
     search_fields = ("id",)  # see get_search_results
     search_help_text = "The id of a batch, or how it begins"
     ordering = ("-created_at", "-pk")
+    actions = ("cancel",)
     show_facets = admin.ShowFacets.NEVER
     empty_hint = (
         "A batch runs a version on many inputs in the background. Start one from a table with the"
@@ -172,6 +175,11 @@ class BatchAdmin(LeadsOn, LiveList, CsvList, ReadOnlyAdmin):
     def page_of(self, object_id: str) -> str:
         """The page of the batch."""
         return reverse("console:batch", args=[UUID(object_id)])
+
+    @admin.action(description="Cancel or delete")
+    def cancel(self, request: HttpRequest, chosen: QuerySet[Batch]) -> TemplateResponse:
+        """Ask before the batches are removed with all that came of them."""
+        return ask(request, list(chosen[:MOST]))
 
     @admin.display(description="Batch")
     def batch(self, row: Batch) -> SafeString:

@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -14,7 +13,6 @@ from mlops.console.api_calls import ApiCall
 from mlops.console.pages import is_fragment, page, render, user_of
 from mlops.errors import MlopsError, NotFound
 from mlops.streaming import streamed
-from services.actions.cancel_batch import cancel_batch
 from services.batches import reading, results_csv
 from services.batches.looking import items_of
 from services.console.batch_storing import retry_soon
@@ -66,34 +64,6 @@ def batch(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     context["call"] = ApiCall(request.build_absolute_uri("/"), "GET", path)
     title = f"Batch of {found.version.name}/{found.version.version}"
     return render(request, "services/batch.html", context, title=title, subtitle=str(found.pk))
-
-
-@page("batch/<uuid:pk>/cancel/", name="batch_cancel", posts=Role.READER)
-def cancel(request: HttpRequest, pk: UUID) -> HttpResponseBase:
-    """Ask, then remove the batch with all that came of it."""
-    found = batch_of(request, pk)
-    assert found.version  # noqa: S101 - those without are not shown
-    back = reverse("console:batch", args=[pk])
-    is_over = found.finished_at is not None
-    verb = "Delete" if is_over else "Cancel"
-    if request.method == "POST" and "confirmed" in request.POST:
-        cancel_batch(user=user_of(request), batch_id=pk)
-        messages.success(request, f"The batch is {'deleted' if is_over else 'cancelled'}.")
-        return HttpResponseRedirect(reverse("console:services_batch_changelist"))
-    n_left = found.n_items - found.n_completed
-    depends = [
-        f"{found.n_completed:,} result{'' if found.n_completed == 1 else 's'} with their files:"
-        " they are removed, download them first if they are needed"
-    ]
-    if n_left and not is_over:
-        depends.insert(0, f"{n_left:,} items that are not done yet: they are not run any more")
-    context = {
-        "question": f"{verb} this batch of {found.version.name}/{found.version.version}?",
-        "depends": depends,
-        "button": f"{verb} the batch",
-        "back": back,
-    }
-    return render(request, "console/confirm.html", context, title=f"{verb} batch", subtitle=str(pk))
 
 
 @page("batch/<uuid:pk>/retry/", name="batch_retry", posts=Role.READER)

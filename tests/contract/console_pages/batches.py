@@ -8,8 +8,11 @@ _CONFIRMED = {"confirmed": "yes"}
 
 PAGES = {
     "batch/{}/": Page(address="batch/{batch}/", **_OTHERS),
-    "batch/{}/cancel/": Page(
-        address="batch/{batch}/cancel/", posts=Role.OWNER, form=_CONFIRMED, **_OTHERS
+    "batches/cancel/": Page(
+        address="batches/cancel/?batch={batch}",
+        posts=Role.OWNER,
+        form=_CONFIRMED,
+        **_OTHERS,
     ),
     "batch/{}/retry/": Page(
         address="batch/{batch}/retry/", posts=Role.OWNER, form=_CONFIRMED, **_OTHERS

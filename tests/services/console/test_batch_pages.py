@@ -14,6 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from mlops.accounts.models import AuditEntry, User
+from mlops.jobs import running
+from mlops.jobs.models import Job
 from services.batches import leases
 from services.batches.outcomes import Outcome
 from services.models import Batch, BatchState
@@ -21,7 +23,7 @@ from services.schema import Parameter
 from tests.mlops.console.browser import csrf_token, signed_in
 from tests.services.create import batch_rows, create_batch, create_version, finish_batch, success
 
-LIST = "/console/services/batch/"
+LIST, CANCEL = "/console/services/batch/", "/console/batches/cancel/"
 
 
 @pytest.fixture
@@ -77,11 +79,11 @@ def test_everybody_sees_the_own_batches_and_owners_all(
     hers, his = create_batch(alice), create_batch(bob)
     assert listed(text_of(browser, LIST)) == [str(hers.pk)]
     assert set(listed(text_of(signed_in("admin"), LIST))) == {str(hers.pk), str(his.pk)}
-    for part in ("", "cancel/", "retry/", "results.json/", "results.csv/", "0/a.txt/"):
+    for part in ("", "retry/", "results.json/", "results.csv/", "0/a.txt/"):
         assert browser.get(page_of(his, part)).status_code == 404
     before = batch_rows()
-    for part in ("cancel/", "retry/"):
-        assert post(browser, page_of(his, part), confirmed="yes").status_code == 404
+    assert post(browser, page_of(his, "retry/"), confirmed="yes").status_code == 404
+    assert post(browser, CANCEL, batch=str(his.pk), confirmed="yes").status_code == 404
     assert batch_rows() == before
 
 
@@ -198,12 +200,26 @@ def test_files_of_an_item_are_downloaded(browser: Client, alice: User) -> None:
 
 def test_cancelling_asks_first_and_is_noted(browser: Client, alice: User) -> None:
     batch = create_batch(alice)
-    assert "3 items that are not done yet" in text_of(browser, page_of(batch, "cancel/"))
-    assert post(browser, page_of(batch, "cancel/")).status_code == 200
+    assert "3 items that are not done yet" in text_of(browser, f"{CANCEL}?batch={batch.pk}")
+    assert post(browser, CANCEL, batch=str(batch.pk)).status_code == 200
     assert Batch.objects.exists()
-    assert post(browser, page_of(batch, "cancel/"), confirmed="yes")["Location"] == LIST
+    assert post(browser, CANCEL, batch=str(batch.pk), confirmed="yes")["Location"] == LIST
     assert not Batch.objects.exists()
     assert AuditEntry.objects.latest("pk").action == "cancel batch"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_are_cancelled_by_a_worker_and_others_batches_stay(
+    browser: Client, alice: User, bob: User
+) -> None:
+    chosen = [str(create_batch(alice).pk) for _ in range(2)]
+    kept, his = create_batch(alice), create_batch(bob)
+    page = post(browser, LIST, action="cancel", _selected_action=chosen)
+    assert "Cancel 2 batches?" in page.content.decode()
+    post(browser, CANCEL, batch=[*chosen, str(his.pk), "nonsense"], confirmed="yes")
+    running.run(Job.objects.get().pk)
+    assert set(Batch.objects.all()) == {kept, his}
+    assert AuditEntry.objects.filter(action="cancel batch", username="alice").count() == 2
 
 
 def test_retrying_leads_to_the_new_batch(browser: Client, alice: User) -> None:
