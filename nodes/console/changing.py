@@ -81,7 +81,8 @@ def ask(
     entries, left_out = _possible(verb, entries)
     addresses = known_members(entries)
     hanging = dependents(addresses)
-    named = names_of(request, {*hanging.only_warm, *hanging.pools})
+    pools, only_warm = sorted(hanging.pools)[:_SHOWN], sorted(hanging.only_warm)[:_SHOWN]
+    named = names_of(request, {*only_warm, *pools})
     context = {
         "verb": verb,
         "verb_url": f"console:nodes_{verb.name}",
@@ -92,8 +93,8 @@ def ask(
         "left_out": left_out[:_SHOWN],
         "n_left_out": len(left_out),
         "hanging": hanging,
-        "pools": [named[one] for one in hanging.pools if one in named],
-        "only_warm": [named[one] for one in hanging.only_warm if one in named],
+        "pools": [named[one] for one in pools if one in named],
+        "only_warm": [named[one] for one in only_warm if one in named],
         "problem": problem,
         "back": reverse(_LIST),
         "call": _call(request, verb, entries),

@@ -19,7 +19,11 @@ from services.usage import scopes
 def versions_of(request: HttpRequest, bundle_ids: Collection[str]) -> Mapping[str, Named]:
     """The versions that the bundles are of, those that the user may consume; the newest of
     several that are alike."""
-    versions = Version.objects.filter(bundle_id__in=bundle_ids).select_related("service")
+    versions = (
+        Version.objects.filter(bundle_id__in=bundle_ids)
+        .select_related("service")
+        .only("service__name", "version", "bundle_id")
+    )
     return {
         version.bundle_id: Named(str(version), version_address(version))
         for version in consumable(versions, caller_of(request)).order_by("created_at", "pk")
