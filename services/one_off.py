@@ -8,6 +8,7 @@ from concurrent.futures import wait
 from dataclasses import dataclass
 from typing import Any
 
+from mlops.accounts import action_log
 from mlops.errors import InvalidRequest, NodeTimeout
 from nodes import registry
 from nodes.background import result, start
@@ -60,11 +61,14 @@ def run_once(
     payload: Payload | None,
     body: bytes,
     *,
+    operation: str,
     correlation_id: str,
     seconds: float,
     cancelled: Callable[[], bool] = never,
 ) -> OneOff:
     """The outcome of one call of a version that need not be in the database.
+
+    The log of actions names it as an `operation` of who would have published the version.
 
     It runs as a published one does; a call that no node has run is tried on another node. Raises
     InvalidRequest for inputs that do not fit, NodeTimeout after `seconds`, and Busy, NodeFailure or
@@ -73,6 +77,7 @@ def run_once(
     """
     version.payload = payload.unsaved() if payload else None
     manifest = bundles.manifest(version)
+    action_log.note_work(operation, version.published_by)
     call = start(
         _run(manifest, payload, body, version.runtime_type, correlation_id, seconds=seconds)
     )

@@ -107,6 +107,12 @@ def note_user(username: str) -> None:
         call.username = username
 
 
+def note_work(operation: str, username: str, **more: str | None) -> None:
+    """Something ran for this user that is no call of the API, such as a test run by a worker."""
+    call = _Call(name=operation, address=serving.origin() or None, username=username)
+    call.write(operation, LoginSessionId=serving.login_session_id() or None, **more)
+
+
 async def _identify(call: _Call, scope: "Scope") -> None:
     """Find out who calls; that it cannot be found out is for the layers below to answer."""
     headers = {name: value.decode("latin-1") for name, value in scope["headers"]}

@@ -89,6 +89,7 @@ def test_run(
             version,
             payload,
             body,
+            operation="TEST RUN",
             correlation_id=correlation_id,
             seconds=settings.TEST_RUN_SECONDS,
             cancelled=cancelled,
@@ -118,6 +119,7 @@ def _prepared(
     """The version to run, which is in no database, and its payload."""
     if definition.runtime_type == REALTIME:
         version = Version(
+            published_by=user.username,
             runtime_type=RuntimeType.REALTIME,
             input_parameters=stored_parameters(REALTIME_INPUTS),
             output_parameters=stored_parameters(REALTIME_OUTPUTS),

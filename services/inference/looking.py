@@ -77,6 +77,7 @@ def _run(
                 version,
                 payload,
                 body,
+                operation="INSPECT FILE",
                 correlation_id=current_id(),
                 seconds=settings.INSPECTION_SECONDS,
                 cancelled=by.cancelled,

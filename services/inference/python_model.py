@@ -44,7 +44,8 @@ def proposal_of(file: StagedFile, report: dict[str, Any], *, kind: str = "python
         return _without_package(file, report, kind)
     library = str(report["library"])
     shown = _LIBRARIES.get(library, library)
-    title = f"{report['class']} of {shown} {report['version']}".strip()
+    inner = f"{report['inner']} in a " if report["inner"] != report["class"] else ""
+    title = f"{inner}{report['class']} of {shown} {report['version']}".strip()
     warnings = [_told(text) for text in report["warnings"]]
     init = _init_code(file.name, str(report["loader"]))
     if not report["has_predict"]:

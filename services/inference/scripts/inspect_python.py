@@ -62,6 +62,18 @@ def steps_of(model):
     return found
 
 
+def innermost(model):
+    """What predicts at the end of pipelines and searches."""
+    for _ in range(10):
+        if getattr(model, "steps", None):
+            model = model.steps[-1][1]
+        elif hasattr(model, "best_estimator_"):
+            model = model.best_estimator_
+        else:
+            break
+    return model
+
+
 def first(steps, name):
     """The attribute of the first step that has it."""
     for step in steps:
@@ -335,6 +347,7 @@ def describe(model, loader):
         version = ""
     result = {
         "class": kind.__qualname__,
+        "inner": type(innermost(model)).__qualname__,
         "module": kind.__module__,
         "library": library,
         "version": version,

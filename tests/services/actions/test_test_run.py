@@ -1,3 +1,5 @@
+import json
+import logging
 from typing import Any
 
 import pytest
@@ -66,6 +68,21 @@ def test_it_tells_where_the_time_goes(alice: User, declared_node: RunningNode) -
     assert min(first["send"], first["load"], first["run"]) > 0
     again = run(alice, "y = 'timed'").timings
     assert again["send"] == 0
+
+
+def test_the_log_of_actions_says_who_ran_something(
+    alice: User,
+    declared_node: RunningNode,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(logging.getLogger("mlops.actions"), "propagate", True)
+    caplog.set_level(logging.INFO, "mlops.actions")
+    run(alice, "y = 'secret code'")
+    (line,) = {each.getMessage() for each in caplog.records if each.name == "mlops.actions"}
+    said = json.loads(line)["Subject"]
+    assert (said["Operation"], said["UserPrincipalName"]) == ("TEST RUN", "alice")
+    assert "secret" not in line
 
 
 def test_files_that_it_writes_are_told(alice: User, declared_node: RunningNode) -> None:

@@ -65,6 +65,7 @@ def test_a_pipeline_tells_the_types_and_values_of_its_columns(
     alice: User, declared_node: RunningNode
 ) -> None:
     proposal = proposed(alice, models.pipeline(), "churn.pkl")
+    assert proposal.title.startswith("LogisticRegression in a Pipeline of scikit-learn")
     by_name = {each.name: each for each in proposal.columns}
     assert {name: each.type for name, each in by_name.items()} == {
         "age": "numeric",
