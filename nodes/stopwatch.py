@@ -27,6 +27,7 @@ _log = logging.getLogger("mlops.traces")
 _OF_LAPS = {laps.SHELL: "shell", laps.LOAD: "load", laps.RUN: "node"}
 _WAY = "Way to the node and back"
 _HALVES = "half of it is drawn before the run, as clocks are not compared"
+_WAITING = "with the wait in line for a free one"
 _SHOWN_NODES = 20  # of those that were considered
 
 
@@ -90,7 +91,8 @@ class Stopwatch:
         for name, lap_start, seconds in measured["laps"]:
             stage = _OF_LAPS.get(name, "node")
             self.stages[stage] += seconds
-            self._inner(STAGES[stage], start + way / 2 + lap_start, seconds, "")
+            note = _WAITING if name == laps.SHELL else ""
+            self._inner(STAGES[stage], start + way / 2 + lap_start, seconds, note)
         self._inner(_WAY, start + waited - way / 2, way / 2, "")
 
     def _inner(self, name: str, start: float, seconds: float, note: str) -> None:

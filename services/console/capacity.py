@@ -153,7 +153,7 @@ def compare(request: HttpRequest) -> HttpResponse:
     """Two evaluations side by side."""
     chosen = request.GET.getlist("run")
     if len(chosen) != 2:
-        return redirect("console:capacity")
+        raise InvalidRequest("Choose two evaluations in the list, to compare them.")
     try:
         found = [runs.run_of(runs.CAPACITY, UUID(each)) for each in chosen]
     except ValueError:

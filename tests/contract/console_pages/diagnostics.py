@@ -31,7 +31,7 @@ PAGES = {
             "inputs": "{}",
         },
     ),
-    "capacity/compare/": Page(_OWNER, status=302),
+    "capacity/compare/": Page(_OWNER, status=400),
     f"capacity/{_RUN}": Page(_OWNER, address="capacity/{capacity}/"),
     f"capacity/{_RUN}cancel/": Page(
         _OWNER, posts=_OWNER, address="capacity/{capacity}/cancel/", status=302

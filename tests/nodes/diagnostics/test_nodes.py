@@ -9,6 +9,7 @@ from mlops.accounts.models import AuditEntry, User
 from mlops.diagnostics.findings import FAIL, PASS, WARN, Finding, findings_of
 from mlops.errors import Forbidden, InvalidRequest
 from nodes.actions import declare_node
+from nodes.diagnostics import checks
 from nodes.diagnostics.checks import NodeChecks
 from nodes.diagnostics.steps import Step, waterfall
 from nodes.diagnostics.trace_code import trace_code
@@ -36,6 +37,15 @@ def test_a_node_that_works_passes_and_runs_code(declared_node: RunningNode) -> N
     assert findings["periodic worker"].outcome == PASS
     assert findings["clocks of compute nodes"].outcome == PASS
     assert declared_node.http.get("/v1/sessions").json() == {"sessions": []}
+
+
+def test_of_too_many_nodes_a_sample_runs_code_which_is_said(
+    declared_node: RunningNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "RUNS", 0)
+    findings = found()
+    assert "drawn at random" in findings["code execution"].message
+    assert f"Python on {declared_node.address}/" not in findings
 
 
 def test_a_stopped_node_fails_with_what_to_do(db: None) -> None:

@@ -160,7 +160,7 @@ def test_a_report_is_downloaded_and_two_are_compared(browser: Client, admin: Use
     page = browser.get(f"/console/capacity/compare/{query}").content.decode()
     assert "20 threads" in page
     assert "2.00" in page  # the later one is B, and twice as slow
-    assert browser.get(f"/console/capacity/compare/?run={runs[0].pk}").status_code == 302
+    assert browser.get(f"/console/capacity/compare/?run={runs[0].pk}").status_code == 400
     assert browser.get("/console/capacity/compare/?run=a&run=b").status_code == 404
 
 
