@@ -27,6 +27,23 @@ add_jobs(
         lambda: Role.CONTRIBUTOR,
         "new upload model version",
     ),
+    Job("Start a batch", "Many calls of a version", "stacks", "batch_start", words="new run call"),
+    Job(
+        "Trace a service",
+        "Where the time of a call goes",
+        "timeline",
+        "trace_service",
+        lambda: Role.OWNER,
+        "slow call diagnostics",
+    ),
+    Job(
+        "Trace code",
+        "Run it on a node, step by step",
+        "terminal",
+        "trace_code",
+        lambda: Role.OWNER,
+        "run diagnostics",
+    ),
 )
 
 

@@ -48,6 +48,9 @@ def test_without_a_text_there_are_the_pages_of_the_role(rita: User, admin: User)
         ("alice", "new model", ["Publish a service"]),
         ("alice", "drain", ["Drain a node"]),
         ("rita", "drain", []),
+        ("rita", "batch start", ["Start a batch"]),
+        ("alice", "trace", []),
+        ("admin", "trace slow", ["Trace a service"]),
         ("rita", "dark", ["Dark theme"]),
         ("rita", "log out", ["Sign out"]),
         ("alice", "local account", []),
@@ -87,6 +90,20 @@ def test_what_is_found_for_one_is_never_shown_to_another(
     User.objects.filter(username="admin").update(is_superuser=False)
     admin.groups.set(rita.groups.all())
     assert "People" not in found(browser, "alice")
+
+
+@pytest.mark.parametrize("name", ["admin", "rita"])
+def test_everything_that_is_found_is_there(
+    rita: User, admin: User, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # of the addresses
+    create_version(admin)
+    NodeHealth.objects.create(address="http://churn-node:12805/", last_probe_at=timezone.now())
+    browser = signed_in(name)
+    for text in ("", "churn", "admin"):
+        for kind in browser.get("/console/search/", {"s": text}).json()["kinds"]:
+            for one in kind["results"]:
+                assert one["does"] or browser.get(one["link"], follow=True).status_code == 200, one
 
 
 def test_nodes_are_found_by_address(rita: User) -> None:

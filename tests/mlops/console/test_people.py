@@ -143,6 +143,24 @@ class TestAccount:
         for text in ("alice", f"in group {CONTRIBUTORS}", "Client with tokens", escape("dash <b>")):
             assert text in page
 
+    def test_an_account_of_a_directory_is_not_changed_here(self, olga: Person) -> None:
+        dora = User.objects.create(
+            username="dora",
+            sign_in_method="ldap",
+            directory_id="cn=dora,dc=example",
+            directory_groups=["Chiefs", "<x>"],
+        )
+        page = olga.sees(page_of(dora))
+        for text in ("in group chiefs", "cn=dora,dc=example", "&lt;x&gt;", "cannot sign in"):
+            assert text in page
+        for form in ("set-groups", "reset-password", "deactivate", "create-key"):
+            assert f'value="{form}"' not in page
+        before = User.objects.filter(pk=dora.pk).values().get()
+        passwords = {"password": NEW, "password_again": NEW, "confirmed": "yes", "name": "k"}
+        for form in ("set-groups", "reset-password", "deactivate", "activate", "create-key"):
+            assert olga.sends(page_of(dora), do=form, **passwords).status_code in (400, 403)
+        assert User.objects.filter(pk=dora.pk).values().get() == before
+
     @pytest.mark.parametrize("address", ["0", "987654", str(2**63)])
     def test_there_is_no_page_of_nobody(self, olga: Person, address: str) -> None:
         assert olga.browser.get(f"{PEOPLE}{address}/").status_code == 404
