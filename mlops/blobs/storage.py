@@ -80,11 +80,6 @@ def discard(blob: Blob) -> None:
     _delete(blob)
 
 
-def is_kept(digest: str) -> bool:
-    """Whether there is a finished blob with this digest."""
-    return Blob.objects.filter(digest=digest).exists()
-
-
 def read(blob: Blob) -> Iterator[bytes]:
     """The bytes of a finished blob in pieces; MlopsError at the end unless they are those saved."""
     digest = hashlib.sha256()

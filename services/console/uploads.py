@@ -2,6 +2,7 @@
 
     POST   uploads/               {"name", "size"} -> {"id", "name", "size", "received",
                                   "pieceBytes"}
+    GET    uploads/               -> {"uploads": [those of the user]}
     GET    uploads/<id>/          -> the same
     PUT    uploads/<id>/?offset=N the next piece as it is -> the same; 409 with them for a wrong one
     DELETE uploads/<id>/          -> {}
