@@ -4,7 +4,7 @@ from mlops.accounts.roles import Role
 from tests.contract.console_pages import Page
 
 _OWNER = Role.OWNER
-_RUN = "<uuid:run_id>/"
+_RUN = "{}/"
 
 PAGES = {
     "diagnostics/": Page(_OWNER, posts=_OWNER),
