@@ -106,8 +106,10 @@ class SessionAdmin(LeadsOn, LiveList, CsvList, ReadOnlyAdmin):
         changes.empty_command = _COMMAND.format(url=request.build_absolute_uri("/"))
         nodes = {row.node for row in changes.result_list}
         known = NodeHealth.objects.in_bulk(list(nodes), field_name="address")
+        is_owner = role_of(user_of(request)) == Role.OWNER
         for row in changes.result_list:
             row.health = known.get(row.node)
+            row.leads_to_user = is_owner
         return changes
 
     def changelist_view(
@@ -140,9 +142,12 @@ class SessionAdmin(LeadsOn, LiveList, CsvList, ReadOnlyAdmin):
         )
 
     @admin.display(description="User", ordering="owner__username")
-    def user(self, row: Session) -> str:
-        """Whose it is."""
-        return row.owner.username
+    def user(self, row: Any) -> SafeString | str:
+        """Whose it is; for Owners, who see everybody's, the way to them."""
+        if not row.leads_to_user:
+            return str(row.owner.username)
+        address = reverse("console:person", args=[row.owner_id])
+        return format_html('<a href="{}">{}</a>', address, row.owner.username)
 
     @admin.display(description="Node", ordering="node")
     def node_link(self, row: Any) -> SafeString | str:

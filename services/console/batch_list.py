@@ -167,8 +167,10 @@ class BatchAdmin(LeadsOn, LiveList, CsvList, ReadOnlyAdmin):
         changes: ChangeList = super().get_changelist_instance(request)
         changes.empty_command = _COMMAND.format(url=request.build_absolute_uri("/"))
         now = timezone.now()
+        is_owner = role_of(user_of(request)) == Role.OWNER
         for row in changes.result_list:
             row.progress_now = progress_of(row, now=now)
+            row.leads_to_user = is_owner
         return changes
 
     def changelist_view(
@@ -235,9 +237,12 @@ class BatchAdmin(LeadsOn, LiveList, CsvList, ReadOnlyAdmin):
         return duration(row.progress_now.remaining)
 
     @admin.display(description="User", ordering="owner__username")
-    def user(self, row: Batch) -> str:
-        """Who started it."""
-        return row.owner.username if row.owner else NOTHING
+    def user(self, row: Any) -> SafeString | str:
+        """Who started it; for Owners, who see everybody's, the way to them."""
+        if not row.leads_to_user:
+            return str(row.owner.username)
+        address = reverse("console:person", args=[row.owner_id])
+        return format_html('<a href="{}">{}</a>', address, row.owner.username)
 
     @admin.display(description="Started", ordering="created_at")
     def created(self, row: Batch) -> SafeString | str:
