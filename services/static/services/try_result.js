@@ -16,8 +16,11 @@
     }
 
     function cell(value) {
-        const kind = value === null ? "muted" : typeof value === "number" ? "number" : "";
-        return element("td", { class: kind }, shown(value));
+        if (typeof value === "number") {
+            const short = String(Number(value.toPrecision(6)));
+            return element("td", { class: "number", title: short === String(value) ? null : value }, short);
+        }
+        return element("td", { class: value === null ? "muted" : "" }, shown(value));
     }
 
     function table(title, names, rows) {
