@@ -15,13 +15,13 @@ from mlops.blobs.models import Blob
 from mlops.errors import InvalidRequest, MlopsError
 from services.actions.configure_pool import configure_pool
 from services.actions.delete_pool import delete_pool
-from services.actions.lookup import version_to_change
 from services.actions.patch import patch_version
 from services.actions.patch_realtime import patch_realtime
 from services.actions.publish import publish_version
 from services.actions.publish_realtime import publish_realtime
 from services.actions.set_grants import set_grants
 from services.catalogue import begin_change
+from services.drafts.basing import kept_payload
 from services.drafts.content import Wanted, content_of, read
 from services.drafts.differences import ChangedMeanwhile, differences, fingerprint
 from services.drafts.keeping import own_draft
@@ -100,13 +100,7 @@ def _require_unchanged(draft: Draft, version: Version, overwrite: str) -> None:
 def _payload(wanted: Wanted, draft: Draft, user: "User") -> Iterator[Blob | None]:
     """The model, checked, or the zipped files; None without any."""
     if wanted.keeps_files and draft.based_on is not None:
-        version_to_change(
-            user=user,
-            role=require_role(user, Role.CONTRIBUTOR),
-            name=draft.based_on.name,
-            version=draft.based_on.version,
-        )
-        yield draft.based_on.payload
+        yield kept_payload(draft, user=user)
     elif wanted.is_realtime:
         with model_file(wanted.files, user=user) as model:
             yield model.save()

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mlops.accounts.roles import Role
+from mlops.blobs.models import Blob
 from mlops.errors import InvalidRequest
 from services.actions.lookup import version_to_change
 from services.drafts.content import content_of
@@ -19,6 +20,14 @@ def base_version(*, user: "User", name: str, version: str) -> Version:
     """The version, which the user may change and whose code they may see; raises as actions do."""
     role = require_role(user, Role.CONTRIBUTOR)
     return version_to_change(user=user, role=role, name=name, version=version)
+
+
+def kept_payload(draft: Draft, *, user: "User") -> Blob | None:
+    """The files of the version that the draft is based on, which the user may still change."""
+    if draft.based_on is None:
+        return None
+    name, version = draft.based_on.name, draft.based_on.version
+    return base_version(user=user, name=name, version=version).payload
 
 
 def split_source(text: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from mlops.jobs.kinds import job
 from mlops.jobs.running import Cancelled, JobContext
 from services.actions.publish_draft import publish_draft
 from services.actions.test_run import test_run
+from services.drafts.basing import kept_payload
 from services.drafts.content import read
 from services.drafts.keeping import own_draft
 from services.drafts.words import problem_of
@@ -46,7 +47,7 @@ def try_draft(context: JobContext, *, draft_id: str, inputs: Mapping[str, Any]) 
             user=context.user,
             definition=wanted.definition,
             files=wanted.files,
-            kept=draft.based_on.payload if wanted.keeps_files and draft.based_on else None,
+            kept=kept_payload(draft, user=context.user) if wanted.keeps_files else None,
             inputs=inputs,
             correlation_id=current_id() or str(context.job_id),
             cancelled=lambda: context.cancelled,

@@ -17,6 +17,18 @@ for name, group in {people!r}.items():
     user = User.objects.create_user(name, password={password!r})
     user.groups.add(Group.objects.get_or_create(name=group)[0])
 """
+_DRAFTS = """
+from mlops.accounts.models import User
+from services.drafts.content import blank
+from services.drafts.keeping import begin_draft, save_draft
+for name in {names!r}:
+    user = User.objects.get(username=name)
+    inputs = [{{"name": kind[0], "type": kind}} for kind in ("data.frame", "logical", "matrix")]
+    content = {{**blank("Python"), "name": "tenure", "version": "1.0", "code": "t = 1",
+               "inputs": inputs, "pool": {{"initial": 1, "max": 2}}}}
+    save_draft(user=user, draft_id=begin_draft(user=user, kind="Python").pk, revision=0,
+               content=content)
+"""
 IRIS = json.loads((ROOT / "mlops/onebox/demos/iris/example.json").read_text())
 CHURN = {
     "code": "leaves = age < 30 and contract == 'monthly'\nscore = 1 / (1 + age / 30)\n",
@@ -43,6 +55,7 @@ FAILING = {
 def populate(box: OneBox) -> None:
     """Fill the box over its REST API, as its people would."""
     box.manage("shell", "-c", _ACCOUNTS.format(people=PEOPLE, password=PASSWORD))
+    box.manage("shell", "-c", _DRAFTS.format(names=["olga", "carol"]))
     with client_of(box, "olga") as olga, client_of(box, "carol") as carol:
         for version in ("1.0", "1.1", "2.0"):
             body = {**CHURN, "code": f"# release {version}\n{CHURN['code']}"}

@@ -151,5 +151,5 @@ def _under_way(job: Job) -> dict[str, Any]:
 
 
 def _failed(job: Job) -> dict[str, Any]:
-    message = job.error or "It was cancelled."
+    message = job.error or "It was stopped."
     return {"state": "failed", "problem": {"message": message, "field": "", "status": 500}}

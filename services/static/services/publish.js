@@ -4,6 +4,7 @@
 
     const SAVE_AFTER = 700;
     const POLL_EVERY = 400;
+    const AT_A_TIME = 3; // uploads of a folder's files
     const example = window.exampleInputs;
 
     const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -36,6 +37,37 @@
 
     function megabytes(bytes) {
         return bytes < 1e6 ? `${Math.ceil(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+    }
+
+    /* The files that were dropped; those of a folder with their path as `path`. */
+    async function droppedFiles(transfer) {
+        const entries = [...transfer.items].map((each) => each.webkitGetAsEntry?.()).filter(Boolean);
+        if (!entries.some((each) => each.isDirectory)) {
+            return [...transfer.files];
+        }
+        const found = [];
+        async function walk(entry) {
+            if (entry.isFile) {
+                const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+                file.path = entry.fullPath.slice(1);
+                found.push(file);
+                return;
+            }
+            const reader = entry.createReader();
+            for (;;) {
+                const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+                if (!some.length) {
+                    return;
+                }
+                for (const each of some) {
+                    await walk(each);
+                }
+            }
+        }
+        for (const entry of entries) {
+            await walk(entry);
+        }
+        return found;
     }
 
     const publishPage = () => ({
@@ -256,13 +288,28 @@
 
         size: megabytes,
 
+        async dropped(event) {
+            this.isOver = false;
+            await this.upload(await droppedFiles(event.dataTransfer));
+        },
+
         async upload(files) {
             if (!files.length) {
                 return;
             }
             this.problem = null;
-            const begun = files.map((file) => this.begin(file));
-            const done = (await Promise.all(begun)).filter(Boolean);
+            /* What lies hidden in a folder is of no model. */
+            const waiting = files.filter((file) => !/(^|\/)\./.test(file.path || file.webkitRelativePath));
+            const done = [];
+            const uploadSome = async () => {
+                while (waiting.length) {
+                    const uploaded = await this.begin(waiting.shift());
+                    if (uploaded) {
+                        done.push(uploaded);
+                    }
+                }
+            };
+            await Promise.all(Array.from({ length: AT_A_TIME }, uploadSome));
             if (done.length) {
                 await this.inspect(done);
             }
@@ -270,8 +317,8 @@
 
         /* The uploaded file; nothing when it was cancelled or refused. */
         async begin(file) {
-            const upload = new window.StagedUpload(file);
-            const shown = { key: Math.random(), name: file.name, size: file.size, sent: 0, note: "" };
+            const upload = new window.StagedUpload(file, { name: file.path });
+            const shown = { key: Math.random(), name: upload.name, size: file.size, sent: 0, note: "" };
             shown.upload = upload;
             shown.canResume = false;
             shown.resume = () => upload.resume();
@@ -873,7 +920,7 @@
     document.addEventListener(
         "change",
         (event) => {
-            if (event.target.id === "files") {
+            if (["files", "folder"].includes(event.target.id)) {
                 event.stopImmediatePropagation();
                 event.target.dispatchEvent(new CustomEvent("chosen"));
             }

@@ -19,7 +19,7 @@ PAGES = {
     "publish/{}/discard/": _of_drafts("discard/", status=405),
     "publish/{}/run/": _of_drafts("run/", status=405),
     "publish/{}/publish/": _of_drafts("publish/"),
-    "publish/names/": Page(role=_WRITER),
+    "publish/names/": Page(role=_WRITER, is_data=True),
     "publish/sample/": Page(role=_WRITER, posts=_WRITER, status=405),
     "publish/inspect/": Page(role=_WRITER, posts=_WRITER, status=405),
     "publish/job/": Page(role=_WRITER, posts=_WRITER, status=404),
