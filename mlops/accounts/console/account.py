@@ -13,7 +13,7 @@ from mlops.accounts import own_password
 from mlops.accounts.console import keys, sign_ins
 from mlops.accounts.console.doing import Deed, Problem, answer
 from mlops.accounts.console.passwords import new_password, rule
-from mlops.accounts.console.sign_in_state import KEPT_IN
+from mlops.accounts.console.sign_in_state import KINDS
 from mlops.accounts.models import User
 from mlops.accounts.role_reasons import reason_of
 from mlops.accounts.roles import Role
@@ -49,7 +49,7 @@ def _show(
     context = {
         "account": account,
         "reason": reason_of(account),
-        "kept_in": KEPT_IN[account.sign_in_method],
+        "kind": KINDS[account.sign_in_method],
         "may_change_password": own_password.may_change(account),
         "password_rule": rule(),
         "problem": problem,

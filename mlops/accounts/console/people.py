@@ -17,7 +17,7 @@ from mlops.accounts import local_accounts
 from mlops.accounts.console.doing import Problem
 from mlops.accounts.console.passwords import new_password, rule
 from mlops.accounts.console.person import address_of, group_choices, typed_groups
-from mlops.accounts.console.sign_in_state import KEPT_IN, glass, method_in_words, state
+from mlops.accounts.console.sign_in_state import KINDS, glass, method_in_words, state
 from mlops.accounts.models import User
 from mlops.accounts.people import in_role, role_table, with_counts
 from mlops.accounts.role_reasons import implicit_role_in_words, name_of, reason_of
@@ -52,11 +52,11 @@ class RoleFilter(admin.SimpleListFilter):
 class MethodFilter(admin.SimpleListFilter):
     """By where an account is kept."""
 
-    title, parameter_name = "where it is kept", "method"
+    title, parameter_name = "kind", "method"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
         """The methods."""
-        return list(KEPT_IN.items())
+        return list(KINDS.items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:  # noqa: ARG002
         """Those that are kept there."""
@@ -95,7 +95,7 @@ class UserAdmin(CsvList, ReadOnlyAdmin):
         "display_name",
         "role_label",
         "why",
-        "kept_in",
+        "kind",
         "state",
         "seen",
         "tokens",
@@ -114,7 +114,7 @@ class UserAdmin(CsvList, ReadOnlyAdmin):
         "Display name": lambda user: user.display_name,
         "Role": lambda user: reason_of(user).name,
         "Why": lambda user: reason_of(user).why,
-        "Kept": lambda user: KEPT_IN[user.sign_in_method],
+        "Kind": lambda user: KINDS[user.sign_in_method],
         "Active": lambda user: "yes" if user.is_active else "no",
         "Last sign-in (UTC)": lambda user: (
             f"{user.last_login:%Y-%m-%d %H:%M:%S}" if user.last_login else ""
@@ -155,10 +155,10 @@ class UserAdmin(CsvList, ReadOnlyAdmin):
         """Why it is that role."""
         return reason_of(user).why
 
-    @admin.display(description="Kept", ordering="sign_in_method")
-    def kept_in(self, user: User) -> str:
-        """Where the account is kept."""
-        return KEPT_IN[user.sign_in_method]
+    @admin.display(description="Kind", ordering="sign_in_method")
+    def kind(self, user: User) -> str:
+        """Where the account is kept, in a word."""
+        return KINDS[user.sign_in_method]
 
     @display(  # type: ignore[untyped-decorator]
         description="State",

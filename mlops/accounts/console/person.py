@@ -12,7 +12,7 @@ from mlops.accounts import local_accounts
 from mlops.accounts.console import keys, sign_ins
 from mlops.accounts.console.doing import Deed, Problem, answer, ask, confirmed
 from mlops.accounts.console.passwords import new_password, rule
-from mlops.accounts.console.sign_in_state import KEPT_IN
+from mlops.accounts.console.sign_in_state import KINDS
 from mlops.accounts.models import User
 from mlops.accounts.role_reasons import declared_groups, reason_of
 from mlops.accounts.roles import Role
@@ -83,7 +83,7 @@ def _show(
     context = {
         "account": account,
         "reason": reason_of(account),
-        "kept_in": KEPT_IN[account.sign_in_method],
+        "kind": KINDS[account.sign_in_method],
         "groups": sorted(names),
         "choices": group_choices(own_groups),
         "other_groups": ", ".join(name for name in sorted(names) if name.lower() not in declared),

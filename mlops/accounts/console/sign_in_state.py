@@ -10,12 +10,12 @@ from mlops.accounts.sign_in import methods
 from mlops.accounts.sign_in.entra.provider import provider
 from mlops.accounts.sign_in.status import authentication
 
-# Where accounts are kept, as people say it.
-KEPT_IN: dict[str, str] = {
-    methods.LOCAL: "Here",
-    methods.LDAP: "LDAP",
-    methods.ENTRA: "Entra ID or OpenID",
-    methods.SERVICE: "Here, for an application",
+# The kinds of accounts, as people say it.
+KINDS: dict[str, str] = {
+    methods.LOCAL: "Local account",
+    methods.LDAP: "LDAP account",
+    methods.ENTRA: "Entra ID or OpenID account",
+    methods.SERVICE: "Service account",
 }
 
 _COLOURS = {"pass": "success", "warn": "warning", "fail": "danger"}
