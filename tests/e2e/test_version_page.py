@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.browsing import chromium
 from tests.e2e.one_box import OneBox
+from tests.nodes.runtime.running import wait_until
 
 pytestmark = pytest.mark.any_database
 
@@ -101,6 +102,21 @@ def test_code_that_fails_says_why(churn: str, sign_in: SignIn) -> None:
     expect(page.locator("#try-result").get_by_text("no such luck").first).to_be_visible(
         timeout=WAIT
     )
+
+
+def test_a_run_that_is_cancelled_is_broken_off(
+    churn: str, one_box: OneBox, sign_in: SignIn
+) -> None:
+    with one_box.client() as client:
+        client.patch("/services/churn/v1", json={"code": "import time\ntime.sleep(600)"})
+        page = sign_in()
+        page.goto(f"{churn}/v1/")
+        run(page)
+        expect(page.get_by_text(re.compile(r"Running for [1-9]"))).to_be_visible(timeout=WAIT)
+        page.get_by_role("button", name="Cancel", exact=True).click()
+        expect(page.get_by_text("the run was broken off")).to_be_visible()
+        caller_gone = re.compile(r'mlops_calls_total{[^}]*name="churn"[^}]*status="499"')
+        wait_until(lambda: bool(caller_gone.search(client.get("/metrics").text)))
 
 
 def test_versions_are_compared(churn: str, sign_in: SignIn) -> None:
