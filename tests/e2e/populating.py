@@ -60,7 +60,8 @@ def populate(box: OneBox) -> None:
         for version in ("1.0", "1.1", "2.0"):
             body = {**CHURN, "code": f"# release {version}\n{CHURN['code']}"}
             _sent(carol, "POST", f"/services/churn/{version}", body)
-        _sent(carol, "POST", "/services/ratio/1", FAILING)
+        for version in ("0", "1"):
+            _sent(carol, "POST", f"/services/ratio/{version}", FAILING)
         _sent(olga, "PUT", "/computenodes", {"entries": ["http://127.0.0.1:9/"]})
         for index in range(40):
             _sent(olga, "POST", "/api/iris/1.0.0", IRIS)

@@ -91,13 +91,17 @@ def tours(box: OneBox, browser: Browser) -> dict[str, Tour]:
 
 
 def begin_work(page: Page, url: str) -> None:
-    """What only a browser begins: a draft, a test of the configuration, and an evaluation."""
+    """What only a browser begins: a draft, tests of the configuration, a trace, an evaluation."""
     page.goto(f"{url}/console/publish/")
     page.get_by_role("button", name="Python").click()
     page.wait_for_url("**/publish/*-*/")
-    page.goto(f"{url}/console/diagnostics/")
-    page.get_by_role("button", name="Run the test").click()
-    page.get_by_text("fail in").first.wait_for(timeout=60_000)
+    for _ in range(2):
+        page.goto(f"{url}/console/diagnostics/")
+        page.get_by_role("button", name="Run the test").click()
+        page.get_by_text("fail in").first.wait_for(timeout=60_000)
+    page.goto(f"{url}/console/diagnostics/code/")
+    page.get_by_role("button", name="Run and trace").click()
+    page.wait_for_url("**/traces/**")
     page.goto(f"{url}/console/capacity/")
     for label, value in (("First step", "1"), ("Last step", "1"), ("Length of a step", "1")):
         page.get_by_label(label).fill(value)

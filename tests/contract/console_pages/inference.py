@@ -6,7 +6,7 @@ from tests.contract.console_pages import Page
 _NOBODYS = "00000000-0000-4000-8000-000000000000"
 
 PAGES = {
-    "uploads/": Page(role=Role.CONTRIBUTOR, posts=Role.CONTRIBUTOR),
+    "uploads/": Page(role=Role.CONTRIBUTOR, posts=Role.CONTRIBUTOR, is_data=True),
     "uploads/{}/": Page(
         role=Role.CONTRIBUTOR,
         posts=Role.CONTRIBUTOR,

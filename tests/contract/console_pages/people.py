@@ -8,7 +8,7 @@ OWNER = Role.OWNER
 PAGES = {
     "account/": Page(posts=Role.READER, form={"do": "create-key", "name": "k"}),
     "people/": Page(role=OWNER),
-    "people/sign-in/": Page(role=OWNER),
+    "people/sign-in/": Page(role=OWNER, is_data=True),
     "people/unblock/": Page(role=OWNER, posts=OWNER, status=302),
     "people/new/": Page(
         role=OWNER,
@@ -24,5 +24,5 @@ PAGES = {
         address="people/{person}/",
         form={"do": "deactivate", "confirmed": "yes"},
     ),
-    "accounts/user/csv/": Page(role=OWNER),
+    "accounts/user/csv/": Page(role=OWNER, is_data=True),
 }
