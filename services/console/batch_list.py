@@ -203,7 +203,7 @@ class BatchAdmin(LeadsOn, LiveList, CsvList, ReadOnlyAdmin):
         """How far it is in a word, and what is wrong."""
         return badge(*label_of(row))
 
-    @admin.display(description="Items", ordering="n_completed")
+    @admin.display(description="Items")
     def progress(self, row: Any) -> SafeString:
         """How many are done."""
         shown = row.progress_now
@@ -217,7 +217,7 @@ class BatchAdmin(LeadsOn, LiveList, CsvList, ReadOnlyAdmin):
             f"{shown.n_items:,}",
         )
 
-    @admin.display(description="Failed", ordering="n_failed")
+    @admin.display(description="Failed")
     def failures(self, row: Batch) -> str:
         """How many items failed."""
         return f"{row.n_failed:,}"
@@ -233,7 +233,7 @@ class BatchAdmin(LeadsOn, LiveList, CsvList, ReadOnlyAdmin):
         """How long it will take if it goes on so."""
         return duration(row.progress_now.remaining)
 
-    @admin.display(description="User", ordering="owner__username")
+    @admin.display(description="User")
     def user(self, row: Any) -> SafeString | str:
         """Who started it; for Owners, who see everybody's, the way to them."""
         if not row.leads_to_user:

@@ -17,6 +17,7 @@ from mlops.console import shown
 from mlops.console.pages import caller_of, is_fragment, page, render, user_of
 from mlops.usage.minutes import minute_of, moment_of
 from nodes.overview import KnownNode, known_nodes
+from services import leftovers
 from services.attention import Concern, concerns
 from services.console.usage_charts import usage_of
 from services.models import VersionQuerySet
@@ -33,7 +34,9 @@ _ENTRIES_LOOKED_AT = 200
 # What people do all day long and that changes nothing.
 _NO_CHANGES = {
     *("sign in", "sign out", "start batch", "cancel batch", "remove audit entries"),
-    *("open session", "close session", "create snapshot", "load snapshot", "delete snapshot"),
+    *("start diagnostics", "start trace", "start capacity evaluation", "evaluate capacity"),
+    *("trace code", "trace service", "open session", "close session"),
+    *("create snapshot", "load snapshot", "delete snapshot"),
 }
 
 _WORST_FIRST = ("down", "unknown", "degraded", "draining", "ready")
@@ -233,7 +236,7 @@ def _latest_changes(user: User, versions: VersionQuerySet) -> list[Line]:
     """From the audit trail for Owners; for others what was published that they may consume."""
     if role_of(user) == Role.OWNER:
         entries = AuditEntry.objects.order_by("-pk")[:_ENTRIES_LOOKED_AT]
-        changing = (e for e in entries if e.outcome == SUCCESS and e.action not in _NO_CHANGES)
+        changing = (each for each in entries if _is_lasting_change(each))
         lines = [
             Line(
                 f"{entry.action} {entry.object}".strip(),
@@ -257,6 +260,15 @@ def _latest_changes(user: User, versions: VersionQuerySet) -> list[Line]:
         )
         for name, version, publisher, created, updated in rows
     ]
+
+
+def _is_lasting_change(entry: AuditEntry) -> bool:
+    """Whether it changed something, and not for a test alone, which leaves nothing behind."""
+    return (
+        entry.outcome == SUCCESS
+        and entry.action not in _NO_CHANGES
+        and not entry.object.startswith(leftovers.PREFIX)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from mlops.accounts.roles import Role, role_of
+from mlops.accounts.roles import Role, is_contributor, role_of
 from mlops.console.lists import CsvList
 from mlops.console.pages import caller_of, user_of
 from mlops.console.read_only import LeadsOn, ReadOnlyAdmin
@@ -48,12 +48,14 @@ class ServiceAdmin(LeadsOn, CsvList, ReadOnlyAdmin):
         "errors",
     )
     list_display_links = None
+    list_before_template = "services/before_services.html"
     list_filter = (WhichFilter, TypeFilter, PublisherFilter)
     search_fields = ("name",)
     search_help_text = "Name, version, publisher or description"
     actions = ("delete_chosen",)
     empty_hint = (
-        "Publish a folder that holds a service.toml and your code, or publish from R or Python."
+        "Publish on the page Publish, or from R or Python, or a folder with a service.toml and your"
+        " code."
     )
     empty_command = "python manage.py publish path/to/folder"
     csv_columns = {
@@ -68,6 +70,14 @@ class ServiceAdmin(LeadsOn, CsvList, ReadOnlyAdmin):
         "Closed": lambda row: "yes" if row.access and row.access.is_closed else "no",
         "Pool": lambda row: "yes" if row.has_pool else "no",
     }
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list, with what the user can do above it."""
+        context = {"may_publish": is_contributor(request), **(extra_context or {})}
+        answer: HttpResponse = super().changelist_view(request, context)
+        return answer
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """The services that the user may consume; others are as good as not there."""

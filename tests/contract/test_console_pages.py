@@ -22,6 +22,8 @@ from tests.contract.things import everything
 from tests.mlops.console.browser import csrf_token_in, open_browser, signed_in
 from tests.services.create import create_batch, create_version, finish_batch
 
+pytestmark = pytest.mark.any_database
+
 OWNERS = "chiefs"
 CAST = {
     "olga": (OWNERS, Role.OWNER),

@@ -103,6 +103,7 @@ def begin_work(page: Page, url: str) -> None:
     page.get_by_role("button", name="Run and trace").click()
     page.wait_for_url("**/traces/**")
     page.goto(f"{url}/console/capacity/")
+    page.get_by_label("Strategy").select_option("thread")
     for label, value in (("First step", "1"), ("Last step", "1"), ("Length of a step", "1")):
         page.get_by_label(label).fill(value)
     page.get_by_role("button", name="Start").click()
