@@ -13,6 +13,7 @@ from mlops.accounts.roles import Role
 from mlops.accounts.token_cache import Caller
 from mlops.blobs.models import Blob
 from mlops.errors import InvalidRequest, MlopsError
+from services.actions.adding import checked_version_name, require_unpublished
 from services.actions.configure_pool import configure_pool
 from services.actions.delete_pool import delete_pool
 from services.actions.patch import patch_version
@@ -51,6 +52,7 @@ def publish_draft(*, user: "User", draft_id: UUID | str, overwrite: str = "") ->
     if changed is None:
         # Before files are read as well, which takes its time.
         require_publish(wanted.name, Caller.of(user))
+        require_unpublished(wanted.name, checked_version_name(wanted.name, wanted.version))
     else:
         _require_unchanged(draft, changed, overwrite)
     if wanted.grants is not None:

@@ -10,9 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.e2e.browsing import chromium, sign_in
 from tests.e2e.one_box import OneBox
 
 pytestmark = pytest.mark.any_database
@@ -29,21 +28,6 @@ y = -x / 2
 open("note.txt", "w").write(f"item {{x}}")
 """
 N_ITEMS = 12
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser, open_box: OneBox) -> Iterator[Page]:
-    context = browser.new_context()
-    page = context.new_page()
-    sign_in(page, open_box.url, "admin", open_box.admin_password)
-    yield page
-    context.close()
 
 
 @pytest.fixture

@@ -5,30 +5,14 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.browsing import chromium, sign_in
 from tests.e2e.one_box import OneBox
 from tests.nodes.runtime.running import RunningNode, start_node
 
 pytestmark = pytest.mark.any_database
 
 LIVE = 60_000  # ms, in which what the prober sees is on the page
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser, open_box: OneBox) -> Iterator[Page]:
-    context = browser.new_context()
-    page = context.new_page()
-    sign_in(page, open_box.url, "admin", open_box.admin_password)
-    yield page
-    context.close()
 
 
 @pytest.fixture

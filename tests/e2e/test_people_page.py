@@ -7,8 +7,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.e2e import browsing
 from tests.e2e.one_box import OneBox
-from tests.e2e.test_console import browser as browser
 
 pytestmark = pytest.mark.any_database
 
@@ -27,11 +27,7 @@ def sign_in(one_box: OneBox, browser: Browser) -> Iterator[SignIn]:
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto(f"{one_box.url}/console/login/")
-        page.locator("input[name=username]").fill(username)
-        page.locator("input[name=password]").fill(password)
-        page.locator("input[name=password]").press("Enter")
-        page.wait_for_url(re.compile(r"/console/(?!login)"))
+        browsing.sign_in(page, one_box.url, username, password)
         return page
 
     yield open_page

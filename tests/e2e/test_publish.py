@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, StorageState, expect
 
-from tests.e2e.browsing import chromium, sign_in
+from tests.e2e.browsing import sign_in
 from tests.e2e.one_box import OneBox
 from tests.nodes.runtime.realtime.models import adding
 from tests.services.inference.models import dumped, forest
@@ -16,12 +16,6 @@ from tests.services.inference.models import dumped, forest
 pytestmark = pytest.mark.any_database
 
 PATIENTLY = 60_000  # milliseconds: for what waits for a worker or a shell
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +125,14 @@ def test_a_scikit_learn_model_gets_its_code_written(one_box: OneBox, page: Page,
     expect(page.get_by_text("species.joblib").first).to_be_visible()
     run(page)
     publish(page, one_box, name, inputData=[{"length": 5.1, "width": 3.5}])
+
+
+def test_an_output_that_the_code_never_sets_is_pointed_out(one_box: OneBox, page: Page) -> None:
+    begin(page, one_box, "Python")
+    page.locator("#code").fill("anser = 42")
+    declare(page, "outputs", "answer")
+    run(page)
+    expect(page.get_by_text("answer: without a value.")).to_be_visible()
 
 
 def test_an_error_is_shown_at_its_line(one_box: OneBox, page: Page) -> None:

@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from tests.contract.console_pages import all_pages
 from tests.contract.document import nameless
-from tests.e2e.browsing import chromium, sign_in
+from tests.e2e.browsing import sign_in
 from tests.e2e.one_box import OneBox
 from tests.e2e.populating import PASSWORD, populate
 from tests.nodes.runtime.running import ROOT
@@ -50,13 +50,6 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneBox]:
         box.stop()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    shutil.rmtree(SCREENSHOTS, ignore_errors=True)
-    with chromium() as browser:
-        yield browser
-
-
 @dataclass
 class Tour:
     """The pages that were visited by their routes, and what is wrong with them."""
@@ -80,6 +73,7 @@ class Tour:
 @pytest.fixture(scope="module")
 def tours(box: OneBox, browser: Browser) -> dict[str, Tour]:
     """By user the tour that follows all links, each route once."""
+    shutil.rmtree(SCREENSHOTS, ignore_errors=True)
     made = {}
     for name, role in ROLES.items():
         with visiting(box, browser, name) as page:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.browsing import chromium
 from tests.e2e.one_box import OneBox
 from tests.nodes.runtime.running import wait_until
 
@@ -15,12 +14,6 @@ pytestmark = pytest.mark.any_database
 FAILING = {"code": "raise ValueError('no such luck')", "runtimeType": "Python"}
 WAIT = 60_000  # ms: shells may have to start, and to load the version
 SignIn = Callable[[], Page]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -773,6 +773,12 @@
             }
         },
 
+        /* Outputs that came back empty, as those do that the code never sets. */
+        get withoutValue() {
+            const outputs = Object.entries(this.result.success ? this.result.outputs : {});
+            return outputs.filter(([, value]) => value === null).map(([name]) => name);
+        },
+
         get errorSentence() {
             const { error_part: part, error_line: line } = this.result;
             const where = part === "init_code" ? "the code that runs once" : "the code";

@@ -9,6 +9,7 @@ import pytest
 
 from mlops.accounts.models import AuditEntry, User
 from mlops.errors import Conflict, Forbidden, InvalidRequest, MlopsError
+from services.actions import publish_draft as publish_draft_module
 from services.actions.delete import delete_version
 from services.actions.patch import patch_version
 from services.actions.publish_draft import publish_draft
@@ -111,6 +112,16 @@ def test_a_name_that_is_taken_is_said_at_the_version(alice: User) -> None:
     create_version(alice, version="1.0")
     with refused(Conflict, "version"):
         publish_draft(user=alice, draft_id=written(alice).pk)
+
+
+def test_a_name_that_is_taken_is_said_before_the_files_are_packed(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_version(alice, version="1.0")
+    draft = written(alice, files=[staged(alice, "weights.txt", b"1 2 3")])
+    monkeypatch.delattr(publish_draft_module, "zipped")
+    with refused(Conflict, "version"):
+        publish_draft(user=alice, draft_id=draft.pk)
 
 
 def test_who_may_not_publish_any_more_is_refused(alice: User, declared_groups: None) -> None:
