@@ -109,12 +109,17 @@ def test_a_script_learns_that_the_session_has_ended(route: str) -> None:
     assert everything() == before
 
 
-@pytest.mark.parametrize("name", CAST)
-@pytest.mark.parametrize("route", PAGES)
+@pytest.mark.parametrize(
+    ("name", "route"),
+    [
+        (name, route)
+        for name, (_, role) in CAST.items()
+        for route, page in PAGES.items()
+        if page.posts is None or role < page.posts
+    ],
+)
 def test_a_role_that_is_too_low_changes_nothing(name: str, route: str) -> None:
     page, browser = PAGES[route], signed_in(name)
-    if page.posts is not None and CAST[name][1] >= page.posts:
-        pytest.skip("this role may")
     token, before = token_of(browser), everything()
     assert send(browser, route, page, token=token).status_code in (403, 404, 405)
     assert everything() == before
