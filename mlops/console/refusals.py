@@ -104,5 +104,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     fault = sys.exception()
     error = error_of(fault) if fault else None
     if error is not None:
-        return outside(request, error.status, error.message)
+        response = outside(request, error.status, error.message)
+        response["Retry-After"] = "1"
+        return response
     return outside(request, 500, "The server failed; nothing is known to be wrong with your input.")

@@ -52,7 +52,10 @@ def test_meanwhile_callers_get_503_and_afterwards_all_is_well(
         assert_unavailable(client.post("/api/a/v1", json={}))
         assert_unavailable(client.post("/services/b", content=bytes(1024**2 + 1)))
         assert_unavailable(node.http.post("/login", json={"username": "x", "password": "y"}))
-        assert_unavailable(node.http.get("/console/", headers={"Cookie": f"sessionid={32 * 'x'}"}))
+        page = node.http.get("/console/", headers={"Cookie": f"sessionid={32 * 'x'}"})
+        assert page.status_code == 503
+        assert page.headers["retry-after"] == "1"
+        assert "The database cannot be asked at the moment" in page.text
         server.start()
         assert client.get("/services").json()[0]["name"] == "a"
         assert client.delete("/services/a/v1").status_code == 200
