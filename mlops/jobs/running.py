@@ -25,9 +25,11 @@ from mlops.jobs.kinds import all_kinds, call, kind_called
 from mlops.jobs.models import LOST, Job, JobState
 from mlops.last_resort import internal_error
 from mlops.nudging import nudge
+from mlops.storable import storable, storable_text
 
 logger = logging.getLogger(__name__)
 
+NOT_ACTIVE = "The account is not active."
 REPORT_SECONDS = 0.25  # at most so often is progress written
 _SIGN_OF_LIFE_SECONDS = 2.0
 
@@ -71,7 +73,7 @@ class JobContext:
         with self._lock:
             values: dict[str, Any] = {"seen_at": timezone.now()}
             if self._unwritten:
-                values["progress"] = self._progress
+                values["progress"] = storable(self._progress)
             self._unwritten, self._written_at = False, time.monotonic()
         mine = Job.objects.filter(pk=self.job_id, state=JobState.RUNNING)
         if not mine.update(**values) or mine.filter(is_cancel_requested=True).exists():
@@ -87,7 +89,7 @@ def start(kind: str, *, user: User, arguments: dict[str, Any]) -> Job:
     job = Job.objects.create(
         kind=kind,
         owner=user,
-        arguments=arguments,
+        arguments=storable(arguments),
         address=serving.origin(),
         login_session_id=serving.login_session_id(),
         correlation_id=current_id(),
@@ -149,16 +151,18 @@ def _nudge(job_id: UUID) -> None:
 
 
 def _outcome(context: JobContext, job: Job) -> dict[str, Any]:
+    if not job.owner.is_active:
+        return {"state": JobState.FAILED, "error": NOT_ACTIVE}
     try:
         result = call(context, job.kind, job.arguments)
     except Cancelled:
         return {"state": JobState.CANCELLED}
     except MlopsError as error:
-        return {"state": JobState.FAILED, "error": error.message}
+        return {"state": JobState.FAILED, "error": storable_text(error.message)}
     except Exception:
         logger.exception("Job %s failed", job)
         return {"state": JobState.FAILED, "error": internal_error()["message"]}
-    return {"state": JobState.DONE, "result": result}
+    return {"state": JobState.DONE, "result": storable(result)}
 
 
 @contextmanager

@@ -182,3 +182,44 @@ def test_what_a_job_does_is_noted_as_of_the_request_that_started_it(alice: User)
     entry = AuditEntry.objects.get(action="do sums")
     assert (entry.address, entry.login_session_id) == ("10.9.8.7", "AB")
     assert ids == ["c-1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"), [("a\0b", "a\ufffdb"), ("a\ud800b", "a\ufffdb"), ("\\u0000", "\\u0000")]
+)
+def test_what_no_database_takes_is_replaced_and_nothing_else(
+    alice: User, text: str, kept: str
+) -> None:
+    """User code may print or return whatever it likes."""
+
+    @job("sum")
+    def add(context: JobContext) -> Any:
+        context.report({text: [text]})
+        return {"text": text, "numbers": [float("nan"), float("-inf"), 1.5], text: None}
+
+    begun = started(alice)
+    running.run(begun.pk)
+    begun.refresh_from_db()
+    assert begun.state == JobState.DONE
+    assert begun.progress == {kept: [kept]}
+    assert begun.result == {"text": kept, "numbers": [None, None, 1.5], kept: None}
+
+
+def test_an_error_may_quote_anything(alice: User) -> None:
+    @job("sum")
+    def add(context: JobContext) -> None:
+        raise Conflict("no \0")
+
+    begun = started(alice)
+    running.run(begun.pk)
+    begun.refresh_from_db()
+    assert (begun.state, begun.error) == (JobState.FAILED, "no \ufffd")
+
+
+def test_a_job_of_who_was_shut_out_meanwhile_does_not_run(alice: User) -> None:
+    job("sum")(lambda context: pytest.fail("its owner may not"))
+    begun = started(alice)
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+    running.run(begun.pk)
+    begun.refresh_from_db()
+    assert (begun.state, begun.error) == (JobState.FAILED, "The account is not active.")
