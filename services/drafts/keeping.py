@@ -16,6 +16,7 @@ from django.utils import timezone
 from mlops.accounts.models import User
 from mlops.accounts.roles import Role
 from mlops.errors import Conflict, InvalidRequest, LimitReached, NotFound, TooLarge
+from mlops.storable import storable
 from nodes.holding import parse_id
 from services.drafts.content import MAX_CODE_BYTES, blank
 from services.models import Draft, Upload, Version
@@ -100,6 +101,7 @@ def save_draft(
     Raises ChangedElsewhere when it is not, NotFound, TooLarge.
     """
     require_role(user, Role.CONTRIBUTOR)
+    content = storable(content)
     if len(json.dumps(content)) > _MAX_BYTES:
         raise TooLarge(
             f"A draft may have {_MAX_BYTES // 1024} KiB of text: put large data into files."

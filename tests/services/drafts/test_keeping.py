@@ -102,3 +102,12 @@ def test_it_goes_after_thirty_days_without_a_change(alice: User) -> None:
     assert keeping.sweep(draft.updated_at + timedelta(days=30)) == 0
     assert keeping.sweep(timezone.now() + timedelta(days=30, minutes=1)) == 1
     assert not Draft.objects.exists()
+
+
+def test_what_no_database_takes_is_replaced_instead_of_lost(alice: User) -> None:
+    draft = written(alice, code="a\0b", example={"x": float("nan")})
+    draft.refresh_from_db()
+    assert (draft.content["code"], draft.content["example"]) == (
+        "a\N{REPLACEMENT CHARACTER}b",
+        {"x": None},
+    )
